@@ -1,0 +1,12 @@
+//! Homeostat: the independent witness of chaos experiments.
+//!
+//! It watches metrics and Kubernetes objects before, during and after a fault, judges a
+//! hypothesis about them, keeps what it saw, and reports. The flow is one way, module by module:
+//! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
+
+pub mod clock;
+pub mod margin;
+pub mod number;
+pub mod sample;
+pub mod time;
+pub mod window;

@@ -1,0 +1,3 @@
+//! The `homeostat` program: a thin shell around the library.
+
+fn main() {}
