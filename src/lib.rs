@@ -5,6 +5,7 @@
 //! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
 
 pub mod clock;
+pub mod hypothesis;
 pub mod margin;
 pub mod number;
 pub mod sample;

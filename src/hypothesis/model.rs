@@ -1,0 +1,356 @@
+//! The checked hypothesis. Every field is meant; nothing is optional that has a default.
+//!
+//! Made only by `check`, from the raw mirror of the file; later stages read it and never
+//! see the text's own shape.
+
+mod objective;
+
+use std::{collections::BTreeMap, time::Duration};
+
+pub use self::objective::{Check, GapAllowance, Guard, Level, Objective, Tolerance};
+use super::selector::{LabelSelector, SeriesSelector};
+use crate::number::{Share, Unit};
+
+/// A claim about a system under a fault, and everything needed to try and judge it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// A DNS label: it becomes a path.
+    pub name: String,
+    /// The claim, in people's words.
+    pub claim: String,
+    /// What should absorb the fault.
+    pub because: Vec<Mechanism>,
+    /// Free labels: service, team.
+    pub labels: BTreeMap<String, String>,
+    /// How often it is meant to run, so that a skipped night can be seen.
+    pub cadence: Option<Duration>,
+    /// How long each phase lasts.
+    pub phases: PhasePlan,
+    /// Where numbers and objects come from.
+    pub sources: Sources,
+    /// What disturbs the system.
+    pub fault: Fault,
+    /// What must be seen for the fault to count as having happened. Defaults are filled in.
+    pub evidence: Vec<Evidence>,
+    /// The numbers that are watched; names are unique.
+    pub indicators: Vec<Indicator>,
+    /// What must hold; ids are unique.
+    pub checks: Vec<Check>,
+    /// When to stop early.
+    pub guard: Vec<Guard>,
+    /// Of the text as written, before anything was substituted: SHA-256, hexadecimal.
+    pub text_fingerprint: String,
+    /// Of what makes two runs comparable (fault, indicators, phases) and not of any bound.
+    pub comparable_fingerprint: String,
+}
+
+impl Hypothesis {
+    /// The indicator of an id handed out by this hypothesis.
+    pub fn indicator(&self, id: IndicatorId) -> &Indicator {
+        &self.indicators[id.0]
+    }
+
+    /// The id of an indicator by its name.
+    pub fn indicator_id(&self, name: &str) -> Option<IndicatorId> {
+        self.indicators.iter().position(|i| i.name == name).map(IndicatorId)
+    }
+}
+
+/// The place of an indicator in [`Hypothesis::indicators`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndicatorId(pub usize);
+
+/// The planned lengths of the phases.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhasePlan {
+    /// The steady state that is watched first.
+    pub before: Duration,
+    /// The least length of *during*.
+    pub during: Duration,
+    /// The most that *during* may last while replacements are awaited; default twice `during`.
+    pub during_at_most: Duration,
+    /// What is watched after it.
+    pub after: Duration,
+    /// The distance of the grid's points.
+    pub step: Duration,
+}
+
+/// Where numbers and objects come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sources {
+    /// The source of the metrics.
+    pub metrics: Option<MetricsSource>,
+    /// The cluster whose pods and events are watched.
+    pub kubernetes: Option<KubernetesSource>,
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricsSource {
+    /// `/metrics` pages, scraped by us.
+    Scrape(ScrapeSource),
+    /// A Prometheus-compatible server.
+    Prometheus(PrometheusSource),
+}
+
+/// Targets that are scraped directly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScrapeSource {
+    /// Fixed targets: full URLs of `/metrics` pages.
+    pub targets: Vec<String>,
+    /// Addresses of Prometheus HTTP service discovery.
+    pub http_sd: Vec<String>,
+    /// Time between two scrapes of a target, and between two looks at the discovery.
+    pub interval: Duration,
+    /// How long a scrape may take; at most the interval.
+    pub timeout: Duration,
+    /// The most bytes of one page, after decompression.
+    pub size_limit: u64,
+}
+
+/// A Prometheus-compatible server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrometheusSource {
+    /// Its base URL.
+    pub url: String,
+    /// A file with the bearer token, read again when it changes.
+    pub bearer_token_file: Option<String>,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KubernetesSource {
+    /// The namespace that is watched.
+    pub namespace: String,
+    /// A kubeconfig; `KUBECONFIG`, `~/.kube/config` or the pod's own account when absent.
+    pub kubeconfig: Option<String>,
+    /// A context of it; the current one when absent.
+    pub context: Option<String>,
+}
+
+/// What disturbs the system.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Nothing: a placebo run.
+    None,
+    /// Pods are deleted through the Kubernetes API.
+    KillPods(KillPods),
+    /// A program is run.
+    Command(CommandFault),
+    /// An object of an injector is applied and deleted.
+    Manifest(Opaque),
+    /// Toxics are added to a proxy.
+    Toxiproxy(Opaque),
+    /// Someone else injects; we only look.
+    Observe(Opaque),
+}
+
+impl Fault {
+    /// The word for it in files and in `checks.parquet`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::KillPods(_) => "kill_pods",
+            Self::Command(_) => "command",
+            Self::Manifest(_) => "manifest",
+            Self::Toxiproxy(_) => "toxiproxy",
+            Self::Observe(_) => "observe",
+        }
+    }
+}
+
+/// A part of the format that is understood but that this version cannot carry out; `lint` and
+/// `run` say so. Kept as canonical JSON for the fingerprint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opaque(pub String);
+
+/// Deletes some of the pods that match, chosen at random among the ready ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KillPods {
+    /// Which pods.
+    pub selector: LabelSelector,
+    /// How many: a share is rounded down, so never more than asked.
+    pub amount: Amount,
+    /// The grace period; the pod's own when absent.
+    pub grace: Option<Duration>,
+}
+
+/// A share of a population, or a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// A part of those that match at the start of the fault.
+    Share(Share),
+    /// So many.
+    Count(usize),
+}
+
+impl Amount {
+    /// How many of `population` are meant: a share is rounded down.
+    pub fn of(self, population: usize) -> usize {
+        match self {
+            Self::Share(share) => share.floor_of(population),
+            Self::Count(count) => count,
+        }
+    }
+}
+
+/// Any program: given here, or after `--` on the command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandFault {
+    /// Program and arguments; no shell. Empty when it is expected on the command line.
+    pub argv: Vec<String>,
+    /// When it is ended; `during_at_most` of the phases when not given.
+    pub timeout: Duration,
+}
+
+/// What must be seen, by someone other than the injector, for the fault to count.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evidence {
+    /// Pods were lost, counted by uid.
+    PodsLost {
+        /// Which pods.
+        selector: LabelSelector,
+        /// The least number of distinct pods.
+        at_least: Amount,
+    },
+    /// Scrape targets went down or vanished.
+    TargetsLost {
+        /// Which targets, by the labels of their `up`.
+        selector: SeriesSelector,
+        /// The least number of distinct targets.
+        at_least: Amount,
+    },
+    /// An indicator showed it: true when its objective held at some point of *during*.
+    Indicator {
+        /// Which.
+        indicator: IndicatorId,
+        /// The level that it must have reached.
+        level: Level,
+    },
+}
+
+/// The "because" of the claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mechanism {
+    /// Every lost pod was replaced by one that became ready, within a time from its loss.
+    Replaced {
+        /// Which pods.
+        selector: LabelSelector,
+        /// Time from the loss of a pod to the readiness of its own replacement.
+        within: Duration,
+    },
+    /// An indicator reached a level at some point of *during*.
+    Indicator {
+        /// Which.
+        indicator: IndicatorId,
+        /// The level that shows the mechanism at work.
+        level: Level,
+    },
+    /// A mechanism that this version cannot see (`hpa_scaled`, `rescheduled`).
+    Opaque {
+        /// Its word in the file.
+        kind: String,
+        /// Its parameters.
+        raw: Opaque,
+    },
+}
+
+/// One number over time, and how to get it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Indicator {
+    /// Its name in the file.
+    pub name: String,
+    /// What the number counts.
+    pub unit: Unit,
+    /// How to get it.
+    pub kind: IndicatorKind,
+}
+
+impl Indicator {
+    /// The length of the window behind one point; zero for an instantaneous value.
+    pub fn over(&self) -> Duration {
+        match &self.kind {
+            IndicatorKind::Quantile { over, .. }
+            | IndicatorKind::Ratio { over, .. }
+            | IndicatorKind::Rate { over, .. } => *over,
+            IndicatorKind::Gauge { .. }
+            | IndicatorKind::PodsReady { .. }
+            | IndicatorKind::EventCount { .. }
+            | IndicatorKind::PromQl(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// How an indicator is made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IndicatorKind {
+    /// `histogram_quantile(q, sum by (le) (rate(selector_bucket[over])))`.
+    Quantile {
+        /// The quantile, 0 to 1.
+        quantile: Share,
+        /// The histogram, without `_bucket`.
+        histogram: SeriesSelector,
+        /// The window of the rate.
+        over: Duration,
+    },
+    /// `sum(rate(part[over])) / sum(rate(whole[over]))`; a part of the same metric that has no
+    /// series yet counts as 0, nothing over nothing has no number.
+    Ratio {
+        /// The counter above the line.
+        part: SeriesSelector,
+        /// The counter below it.
+        whole: SeriesSelector,
+        /// The window of both rates.
+        over: Duration,
+    },
+    /// `sum(rate(counter[over]))`.
+    Rate {
+        /// The counter.
+        counter: SeriesSelector,
+        /// The window of the rate.
+        over: Duration,
+    },
+    /// `sum|min|max|avg(gauge)`.
+    Gauge {
+        /// The gauge.
+        gauge: SeriesSelector,
+        /// How several series become one number.
+        aggregate: Aggregate,
+    },
+    /// How many matching pods are ready.
+    PodsReady {
+        /// Which pods.
+        selector: LabelSelector,
+    },
+    /// How many matching Kubernetes events happened in the step before the point.
+    EventCount {
+        /// Which events.
+        filter: EventFilter,
+    },
+    /// An expression for a Prometheus-compatible server.
+    PromQl(String),
+}
+
+/// How several series become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// Their sum.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// Their mean.
+    Avg,
+}
+
+/// Which Kubernetes events count; what is not given matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// The reason: `BackOff`, `Killing`.
+    pub reason: Option<String>,
+    /// The kind of the object it is about: `Pod`.
+    pub kind: Option<String>,
+    /// `Normal` or `Warning`.
+    pub severity: Option<String>,
+}
