@@ -5,9 +5,11 @@
 //! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
 
 pub mod clock;
+pub mod frame;
 pub mod hypothesis;
 pub mod margin;
 pub mod number;
+pub mod record;
 pub mod sample;
 pub mod time;
 pub mod window;

@@ -1,0 +1,73 @@
+//! What is known of the quality of the data: kept in `run.json`, shown in every report.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+
+/// What is known of the quality of the data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Scrapes that gave samples.
+    pub scrapes_ok: u64,
+    /// Scrapes that failed, by class: `refused`, `timeout`, `status`, `not_exposition`,
+    /// `too_large`, `other`.
+    pub scrapes_failed: BTreeMap<String, u64>,
+    /// Lines of exposition text that could not be read: how many in all.
+    pub bad_lines: u64,
+    /// The first of them, at most [`Ledger::KEPT_LINES`].
+    pub bad_line_examples: Vec<BadLine>,
+    /// Failed looks at a discovery address.
+    pub discovery_failed: u64,
+    /// Whether pods and events were watched.
+    pub kubernetes_watched: bool,
+    /// When a watch was not connected: resource, from, to.
+    pub blind: Vec<BlindSpan>,
+    /// Anything else that a reader must know, as sentences.
+    pub notes: Vec<String>,
+}
+
+impl Ledger {
+    /// How many bad lines are kept as examples.
+    pub const KEPT_LINES: usize = 20;
+}
+
+/// A line of exposition text that could not be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BadLine {
+    /// The target's URL.
+    pub target: String,
+    /// When it was scraped.
+    pub at: Time,
+    /// Its number in the page, from 1.
+    pub line: u64,
+    /// Its text, capped.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A stretch in which a watch saw nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlindSpan {
+    /// `pods` or `events`.
+    pub resource: String,
+    /// From when.
+    pub from: Time,
+    /// To when; absent when it never came back.
+    pub to: Option<Time>,
+    /// What happened.
+    pub why: String,
+}
+
+/// A source of data, without its secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceNote {
+    /// `scrape`, `http_sd`, `kubernetes`.
+    pub kind: String,
+    /// Its address, user information and query removed.
+    pub address: String,
+    /// What else is known: namespace, interval.
+    pub detail: String,
+}

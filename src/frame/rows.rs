@@ -1,0 +1,282 @@
+//! What one row of each stored table says. `docs/format.md` is the public description.
+
+use crate::{
+    sample::Labels,
+    time::Time,
+    window::{Phase, Window},
+};
+
+/// What is known of one pod, by its uid: a row of `pods.parquet`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodRow {
+    /// Unique for ever; names are not.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Kind of its controller (`ReplicaSet`), when it has one.
+    pub owner_kind: Option<String>,
+    /// Name of its controller.
+    pub owner_name: Option<String>,
+    /// Uid of its controller.
+    pub owner_uid: Option<String>,
+    /// Where it was scheduled.
+    pub node: Option<String>,
+    /// `metadata.creationTimestamp`; 1 s resolution.
+    pub created_at: Time,
+    /// Condition `PodScheduled`.
+    pub scheduled_at: Option<Time>,
+    /// Spans during which its condition `Ready` was true; the last one is open while it is
+    /// ready. Each `from` and `to` is the better of the condition's time and our clock.
+    pub ready: Vec<ReadySpan>,
+    /// When its deletion was asked for: when we saw it live, else (found in a list)
+    /// `deletionTimestamp − deletionGracePeriodSeconds`.
+    pub deletion_asked_at: Option<Time>,
+    /// When it was gone from the API, by our clock.
+    pub gone_at: Option<Time>,
+    /// Sum of its containers' restart counts when last seen.
+    pub restarts: i64,
+    /// When containers of it ended while the pod stayed: `finishedAt`, else when seen.
+    pub restarted_at: Vec<Time>,
+    /// Reason of the condition `DisruptionTarget`, when set: an eviction, not a plain delete.
+    pub disruption: Option<String>,
+    /// When the watch first showed it.
+    pub first_seen_at: Time,
+}
+
+impl PodRow {
+    /// Whether it was ready at a time.
+    pub fn ready_at(&self, time: Time) -> bool {
+        self.ready.iter().any(|span| span.from <= time && span.to.is_none_or(|to| time < to))
+    }
+
+    /// Whether it existed, and nobody had asked for its end, at a time.
+    pub fn alive_at(&self, time: Time) -> bool {
+        let ended = [self.deletion_asked_at, self.gone_at].into_iter().flatten().min();
+        self.created_at.min(self.first_seen_at) <= time && ended.is_none_or(|end| time < end)
+    }
+
+    /// When it was lost: its deletion asked for, or gone without.
+    pub fn lost_at(&self) -> Option<Time> {
+        [self.deletion_asked_at, self.gone_at].into_iter().flatten().min()
+    }
+}
+
+/// A span of readiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadySpan {
+    /// When it became ready.
+    pub from: Time,
+    /// When it was no longer ready; none while it is.
+    pub to: Option<Time>,
+}
+
+/// One observed change of a Kubernetes event: a row of `events.parquet`.
+///
+/// A repeated event arrives as the same uid with a higher count; each rise is a row, so that the
+/// sum of `added` is the number of times it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRow {
+    /// Its uid.
+    pub uid: String,
+    /// When: the best time the object carries (`series.lastObservedTime`, `eventTime`,
+    /// `lastTimestamp`, `firstTimestamp`, `creationTimestamp`).
+    pub at: Time,
+    /// `Normal` or `Warning`.
+    pub severity: String,
+    /// `Killing`, `BackOff`, …
+    pub reason: String,
+    /// Namespace of the event.
+    pub namespace: String,
+    /// Kind of the object it is about.
+    pub object_kind: String,
+    /// Name of the object it is about.
+    pub object_name: String,
+    /// Uid of the object it is about.
+    pub object_uid: String,
+    /// Who says it: `kubelet`, `replicaset-controller`.
+    pub component: String,
+    /// What it says.
+    pub message: String,
+    /// The count that the object carried; 1 when it carries none.
+    pub count: i64,
+    /// How many occurrences this row adds to what was seen before.
+    pub added: i64,
+}
+
+/// One step of the injector: a row of `fault.parquet`.
+///
+/// What the injector says of itself. It is kept, and it is never evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultRow {
+    /// When, by our clock.
+    pub at: Time,
+    /// What was done: `delete_pod`, `command_started`, `command_ended`.
+    pub action: FaultAction,
+    /// To what: a pod, a program.
+    pub object: String,
+    /// Its uid, where it has one.
+    pub uid: Option<String>,
+    /// Whether it was accepted.
+    pub ok: bool,
+    /// What the other side answered; for a command its exit status and output.
+    pub detail: String,
+}
+
+/// What an injector does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultAction {
+    /// A pod's deletion was asked for.
+    DeletePod,
+    /// A program was started.
+    CommandStarted,
+    /// A program ended, by itself or by us.
+    CommandEnded,
+}
+
+impl FaultAction {
+    /// All actions.
+    pub const ALL: [Self; 3] = [Self::DeletePod, Self::CommandStarted, Self::CommandEnded];
+
+    /// The word for it on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DeletePod => "delete_pod",
+            Self::CommandStarted => "command_started",
+            Self::CommandEnded => "command_ended",
+        }
+    }
+}
+
+/// One raw sample: a row of `raw.parquet`. The stale marker is a null value on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawRow {
+    /// The series, target labels included.
+    pub labels: Labels,
+    /// When the scrape began, by our clock.
+    pub time: Time,
+    /// The value as exposed.
+    pub value: f64,
+}
+
+/// One point of an indicator: a row of `samples.parquet`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleRow {
+    /// The indicator's name.
+    pub indicator: String,
+    /// When.
+    pub time: Time,
+    /// The value; NaN when there was no number.
+    pub value: f64,
+    /// The least it can have been.
+    pub lower: f64,
+    /// The most it can have been.
+    pub upper: f64,
+    /// The phase it was counted in; none between phases.
+    pub phase: Option<Phase>,
+}
+
+/// A stretch of time in which a watch saw nothing, because it was not connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// From when to when.
+    pub window: Window,
+}
+
+/// One check of one run: a row of `checks.parquet`, version 1 (design, section 5).
+///
+/// Null where not computed or where it does not apply. Column order and names are the format.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckRow {
+    /// Version of this table's format.
+    pub format_version: i64,
+    /// Version of the analysis that made the row.
+    pub analysis_version: i64,
+    /// The series key is (`hypothesis_name`, `check_id`).
+    pub hypothesis_name: String,
+    /// The run.
+    pub run_id: String,
+    /// When the run started.
+    pub started_at: Time,
+    /// See `hypothesis_name`.
+    pub check_id: String,
+    /// The indicator's name.
+    pub indicator: String,
+    /// `before`, `during`, `after`.
+    pub phase: Phase,
+    /// `below`, `above`, `between`, `within`, `recovers`, `total_at_most`.
+    pub objective_kind: String,
+    /// The indicator's unit.
+    pub unit: String,
+    /// Which way is worse: `up`, `down`, `both`.
+    pub direction: String,
+    /// The lower bound, in the unit.
+    pub bound_lo: Option<f64>,
+    /// The upper bound, in the unit; for `recovers` seconds, for `within` the tolerance.
+    pub bound_hi: Option<f64>,
+    /// What 1 of margin is worth, in the unit.
+    pub scale: Option<f64>,
+    /// The share of the phase that must hold.
+    pub hold: Option<f64>,
+    /// The number that was held against the bound.
+    pub observed: Option<f64>,
+    /// The least it can have been.
+    pub observed_lo: Option<f64>,
+    /// The most it can have been.
+    pub observed_hi: Option<f64>,
+    /// `none`, `bucket` or `sampling`.
+    pub interval_kind: String,
+    /// The phase's median.
+    pub median: Option<f64>,
+    /// The margin (see `margin`).
+    pub margin: Option<f64>,
+    /// The least it can have been.
+    pub margin_lo: Option<f64>,
+    /// The most it can have been.
+    pub margin_hi: Option<f64>,
+    /// Share of the phase's points in breach.
+    pub breach_share: Option<f64>,
+    /// Longest stretch in breach, seconds.
+    pub longest_breach_s: Option<f64>,
+    /// Area beyond the bound: unit × seconds.
+    pub area: Option<f64>,
+    /// When the worst point was.
+    pub worst_at: Option<Time>,
+    /// `pass`, `fail`, `inconclusive`.
+    pub verdict: String,
+    /// Stable codes of the reasons.
+    pub reasons: Vec<String>,
+    /// Points with a number in the phase.
+    pub n: Option<i64>,
+    /// The effective number of independent points.
+    pub n_eff: Option<f64>,
+    /// Points with a number over points of the grid.
+    pub coverage: Option<f64>,
+    /// Time to recover, seconds; for a censored one the time that was watched.
+    pub recovery_s: Option<f64>,
+    /// Whether it had not recovered when the watching ended.
+    pub recovery_censored: Option<bool>,
+    /// `kill_pods`, `command`, `none`, …
+    pub fault_kind: String,
+    /// How many were meant to be hit.
+    pub asked: Option<i64>,
+    /// How many were hit.
+    pub hit: Option<i64>,
+    /// Out of how many.
+    pub population: Option<i64>,
+    /// `confirmed`, `smaller`, `larger`, `absent`, `unknown`; null for a placebo run.
+    pub evidence: Option<String>,
+    /// `held`, `not_seen`, `unknown`; null when no mechanism is claimed.
+    pub mechanism: Option<String>,
+    /// Of the hypothesis' text as written.
+    pub text_fingerprint: String,
+    /// Of what makes runs comparable.
+    pub comparable_fingerprint: String,
+    /// The length of the phase, seconds.
+    pub phase_s: Option<f64>,
+    /// Environment tags, as one JSON object.
+    pub environment: String,
+}
