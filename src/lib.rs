@@ -4,6 +4,7 @@
 //! hypothesis about them, keeps what it saw, and reports. The flow is one way, module by module:
 //! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
 
+pub mod analysis;
 pub mod clock;
 pub mod frame;
 pub mod hypothesis;

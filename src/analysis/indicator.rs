@@ -1,0 +1,463 @@
+//! The value of an indicator at one time, from what was scraped and watched.
+
+use std::time::Duration;
+
+use super::{
+    buckets::{Bucket, histogram_quantile},
+    losses::{blind_between, counts_as_ready},
+    rate::rate,
+    semantics::Semantics,
+};
+use crate::{
+    frame::{EventRow, Observed, PodRow},
+    hypothesis::{
+        model::{Aggregate, EventFilter, IndicatorKind},
+        selector::SeriesSelector,
+    },
+    sample::{Point, Series},
+    time::Time,
+};
+
+/// An indicator together with the series, pods or events that it is made of, found once.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    observed: &'a Observed,
+    parts: Parts<'a>,
+    semantics: Semantics,
+}
+
+#[derive(Clone, Debug)]
+enum Parts<'a> {
+    Quantile {
+        quantile: f64,
+        /// By upper bound; the series of all pods that have it.
+        buckets: Vec<(f64, Vec<&'a Series>)>,
+        over: Duration,
+    },
+    Ratio {
+        part: Vec<&'a Series>,
+        whole: Vec<&'a Series>,
+        same_metric: bool,
+        over: Duration,
+    },
+    Rate {
+        counters: Vec<&'a Series>,
+        over: Duration,
+    },
+    Gauge {
+        gauges: Vec<&'a Series>,
+        aggregate: Aggregate,
+    },
+    PodsReady {
+        pods: Vec<&'a PodRow>,
+    },
+    EventCount {
+        events: Vec<&'a EventRow>,
+    },
+    /// Only a server can answer; its answers are not computed here.
+    Server,
+}
+
+impl<'a> Plan<'a> {
+    /// Finds what an indicator is made of.
+    pub fn new(kind: &IndicatorKind, observed: &'a Observed, semantics: Semantics) -> Self {
+        let parts = match kind {
+            IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
+                quantile: quantile.get(),
+                buckets: by_bound(&series(&bucket_selector(histogram), observed)),
+                over: *over,
+            },
+            IndicatorKind::Ratio { part, whole, over } => Parts::Ratio {
+                part: series(part, observed),
+                whole: series(whole, observed),
+                same_metric: part.metric == whole.metric,
+                over: *over,
+            },
+            IndicatorKind::Rate { counter, over } => {
+                Parts::Rate { counters: series(counter, observed), over: *over }
+            }
+            IndicatorKind::Gauge { gauge, aggregate } => {
+                Parts::Gauge { gauges: series(gauge, observed), aggregate: *aggregate }
+            }
+            IndicatorKind::PodsReady { selector } => Parts::PodsReady {
+                pods: observed.pods.iter().filter(|pod| selector.matches(&pod.labels)).collect(),
+            },
+            IndicatorKind::EventCount { filter } => Parts::EventCount {
+                events: observed.events.iter().filter(|event| counts(filter, event)).collect(),
+            },
+            IndicatorKind::PromQl(_) => Parts::Server,
+        };
+        Self { observed, parts, semantics }
+    }
+
+    /// The value at a time, where `step` is the distance of the grid's points.
+    ///
+    /// - quantile: `histogram_quantile(q, sum by (le) (rate(…)))`. Rates are taken for each
+    ///   series and added for each bound, over all pods; never a mean of quantiles.
+    /// - ratio: sum of rates over sum of rates. A part of the same metric that has no rate (no
+    ///   error was ever counted) is 0; a part of another metric that has none may just not have
+    ///   been seen, so there is no point. Over a whole that did not rise there is no number.
+    /// - rate: the sum over all series that have one.
+    /// - gauge: over all series that are alive at the time; `min` and `max` skip NaN, as in
+    ///   Prometheus.
+    /// - pods ready: pods whose condition is true and whose end nobody has asked for. No point
+    ///   while nobody watched.
+    /// - events: how many were added in `(at − step, at]`. No point when nobody watched a part
+    ///   of it.
+    pub fn at(&self, at: Time, step: Duration) -> Option<Point> {
+        match &self.parts {
+            Parts::Quantile { quantile, buckets, over } => {
+                self.quantile_at(*quantile, buckets, at, *over)
+            }
+            Parts::Ratio { part, whole, same_metric, over } => {
+                let whole = self.sum_of_rates(whole, at, *over)?;
+                let part = self.sum_of_rates(part, at, *over);
+                let part = part.or(same_metric.then_some(0.0))?;
+                Some(Point::exact(at, if whole > 0.0 { part / whole } else { f64::NAN }))
+            }
+            Parts::Rate { counters, over } => {
+                self.sum_of_rates(counters, at, *over).map(|sum| Point::exact(at, sum))
+            }
+            Parts::Gauge { gauges, aggregate } => {
+                let values: Vec<f64> =
+                    gauges.iter().filter_map(|one| self.semantics.instant(one, at)).collect();
+                combine(&values, *aggregate).map(|value| Point::exact(at, value))
+            }
+            Parts::PodsReady { pods } => {
+                let ready = pods.iter().filter(|pod| counts_as_ready(pod, at)).count();
+                self.watched(at, at).then(|| Point::exact(at, ready as f64))
+            }
+            Parts::EventCount { events } => {
+                let from = at.minus(step);
+                let inside = events.iter().filter(|event| from < event.at && event.at <= at);
+                let added: i64 = inside.map(|event| event.added).sum();
+                self.watched(from, at).then(|| Point::exact(at, added as f64))
+            }
+            Parts::Server => None,
+        }
+    }
+
+    /// The series whose increments this indicator counts, each increment once: the whole of a
+    /// ratio, the +∞ bucket of a histogram. None when it is not made of counters.
+    pub(super) fn counters(&self) -> Option<Vec<&'a Series>> {
+        match &self.parts {
+            Parts::Quantile { buckets, .. } => {
+                let all = buckets.iter().filter(|(bound, _)| *bound == f64::INFINITY);
+                Some(all.flat_map(|(_, series)| series.iter().copied()).collect())
+            }
+            Parts::Ratio { whole: counters, .. } | Parts::Rate { counters, .. } => {
+                Some(counters.clone())
+            }
+            Parts::Gauge { .. }
+            | Parts::PodsReady { .. }
+            | Parts::EventCount { .. }
+            | Parts::Server => None,
+        }
+    }
+
+    fn quantile_at(
+        &self,
+        quantile: f64,
+        buckets: &[(f64, Vec<&Series>)],
+        at: Time,
+        over: Duration,
+    ) -> Option<Point> {
+        let counts: Vec<Bucket> = buckets
+            .iter()
+            .filter_map(|(bound, series)| {
+                self.sum_of_rates(series, at, over).map(|count| Bucket { bound: *bound, count })
+            })
+            .collect();
+        if counts.is_empty() {
+            return None;
+        }
+        Some(histogram_quantile(quantile, counts).map_or_else(
+            || Point::no_number(at),
+            |found| Point { time: at, value: found.value, lower: found.lower, upper: found.upper },
+        ))
+    }
+
+    fn sum_of_rates(&self, series: &[&Series], at: Time, over: Duration) -> Option<f64> {
+        let rates = series.iter().filter_map(|one| rate(one, at, over, self.semantics));
+        rates.reduce(|sum, rate| sum + rate)
+    }
+
+    /// Whether pods and events were watched from one time to another, both included.
+    fn watched(&self, from: Time, to: Time) -> bool {
+        self.observed.pods_watched && !blind_between(self.observed, from, to)
+    }
+}
+
+/// Several values as one; none when there are none.
+fn combine(values: &[f64], aggregate: Aggregate) -> Option<f64> {
+    let (first, rest) = values.split_first()?;
+    let fold = |pick: fn(f64, f64) -> f64| rest.iter().fold(*first, |all, one| pick(all, *one));
+    Some(match aggregate {
+        Aggregate::Sum => fold(|a, b| a + b),
+        Aggregate::Avg => fold(|a, b| a + b) / values.len() as f64,
+        // `f64::min` and `f64::max` answer with the other number when one is NaN.
+        Aggregate::Min => fold(f64::min),
+        Aggregate::Max => fold(f64::max),
+    })
+}
+
+fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Series> {
+    let found = observed.raw.of_metric(&selector.metric);
+    found.filter(|series| selector.matches(&series.labels)).collect()
+}
+
+/// A histogram is selected by its own name; its buckets carry a suffix.
+fn bucket_selector(histogram: &SeriesSelector) -> SeriesSelector {
+    SeriesSelector { metric: format!("{}_bucket", histogram.metric), ..histogram.clone() }
+}
+
+/// Groups series by the number in `le`, so that `0.1` and `0.10` are one bound. A series
+/// without a readable `le` is no bucket.
+fn by_bound<'a>(series: &[&'a Series]) -> Vec<(f64, Vec<&'a Series>)> {
+    let mut groups: Vec<(f64, Vec<&Series>)> = Vec::new();
+    for one in series {
+        let bound = one.labels.get("le").and_then(|le| le.parse::<f64>().ok());
+        let Some(bound) = bound.filter(|bound| !bound.is_nan()) else { continue };
+        match groups.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
+            Some((_, group)) => group.push(one),
+            None => groups.push((bound, vec![one])),
+        }
+    }
+    groups
+}
+
+fn counts(filter: &EventFilter, event: &EventRow) -> bool {
+    let same = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
+    same(&filter.reason, &event.reason)
+        && same(&filter.kind, &event.object_kind)
+        && same(&filter.severity, &event.severity)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        analysis::{
+            notation::{at, secs, set},
+            scene::{blind, event, pod},
+        },
+        hypothesis::selector::LabelSelector,
+        number::Share,
+        sample::SeriesSet,
+    };
+
+    fn selector(text: &str) -> SeriesSelector {
+        SeriesSelector::parse(text).unwrap()
+    }
+
+    fn ratio(part: &str, whole: &str) -> IndicatorKind {
+        IndicatorKind::Ratio { part: selector(part), whole: selector(whole), over: secs(30) }
+    }
+
+    fn rate_of(counter: &str) -> IndicatorKind {
+        IndicatorKind::Rate { counter: selector(counter), over: secs(30) }
+    }
+
+    fn gauge(gauge: &str, aggregate: Aggregate) -> IndicatorKind {
+        IndicatorKind::Gauge { gauge: selector(gauge), aggregate }
+    }
+
+    fn quantile(quantile: f64) -> IndicatorKind {
+        let quantile = Share::new(quantile).unwrap();
+        IndicatorKind::Quantile {
+            quantile,
+            histogram: selector("h{route=\"api\"}"),
+            over: secs(30),
+        }
+    }
+
+    fn of_series(raw: SeriesSet) -> Observed {
+        Observed { raw, ..Observed::default() }
+    }
+
+    fn value_at(kind: &IndicatorKind, observed: &Observed, seconds: i64) -> Option<Point> {
+        Plan::new(kind, observed, Semantics::V3).at(at(seconds), secs(5))
+    }
+
+    /// Samples 10 s apart; the value at 60 s.
+    #[track_caller]
+    fn check(kind: &IndicatorKind, rows: &[(&str, &str)], want: Option<f64>) {
+        let got = value_at(kind, &of_series(set(10, rows)), 60);
+        match (got.map(|point| point.value), want) {
+            (Some(got), Some(want)) => {
+                let same = (got - want).abs() < 1e-9 || got.is_nan() && want.is_nan();
+                assert!(same, "{got} is not {want}");
+            }
+            (got, want) => assert_eq!(got, want),
+        }
+    }
+
+    #[test]
+    fn a_rate_adds_up_over_pods() {
+        check(
+            &rate_of("c"),
+            &[("c{pod=\"a\"}", "0+10x6"), ("c{pod=\"b\"}", "50+20x6"), ("other", "0+99x6")],
+            Some(3.0),
+        );
+    }
+
+    #[test]
+    fn a_series_with_one_sample_adds_nothing() {
+        check(&rate_of("c"), &[("c{p=\"a\"}", "0+10x6"), ("c{p=\"b\"}", "_x6 9")], Some(1.0));
+        check(&rate_of("c"), &[("c{p=\"b\"}", "_x6 9")], None);
+    }
+
+    #[test]
+    fn a_ratio_is_a_sum_over_a_sum() {
+        let rows = [
+            ("r{code=\"200\",p=\"a\"}", "0+90x6"),
+            ("r{code=\"500\",p=\"a\"}", "1000+10x6"),
+            ("r{code=\"200\",p=\"b\"}", "0+900x6"),
+        ];
+        check(&ratio("r{code=~\"5..\"}", "r"), &rows, Some(0.01));
+    }
+
+    #[test]
+    fn no_error_counted_yet_is_no_error() {
+        check(&ratio("r{code=~\"5..\"}", "r"), &[("r{code=\"200\"}", "0+90x6")], Some(0.0));
+    }
+
+    #[test]
+    fn a_part_of_another_metric_that_was_not_seen_is_not_zero() {
+        check(&ratio("errors", "r"), &[("r{code=\"200\"}", "0+90x6")], None);
+    }
+
+    #[test]
+    fn no_traffic_is_no_number() {
+        check(&ratio("r{code=\"500\"}", "r"), &[("r{code=\"200\"}", "7x6")], Some(f64::NAN));
+        check(&ratio("r{code=\"500\"}", "r"), &[], None);
+    }
+
+    #[test]
+    fn a_gauge_is_taken_over_the_series_that_live() {
+        let rows = [("g{p=\"a\"}", "1x6"), ("g{p=\"b\"}", "4x6"), ("g{p=\"c\"}", "9 stale")];
+        check(&gauge("g", Aggregate::Sum), &rows, Some(5.0));
+        check(&gauge("g", Aggregate::Avg), &rows, Some(2.5));
+        check(&gauge("g", Aggregate::Min), &rows, Some(1.0));
+        check(&gauge("g", Aggregate::Max), &rows, Some(4.0));
+        check(&gauge("g{p=\"c\"}", Aggregate::Sum), &rows, None);
+    }
+
+    #[test]
+    fn the_extremes_of_gauges_skip_nan_and_sums_do_not() {
+        let rows = [("g{p=\"a\"}", "NaNx6"), ("g{p=\"b\"}", "4x6")];
+        check(&gauge("g", Aggregate::Max), &rows, Some(4.0));
+        check(&gauge("g", Aggregate::Min), &rows, Some(4.0));
+        check(&gauge("g", Aggregate::Sum), &rows, Some(f64::NAN));
+        check(&gauge("g{p=\"a\"}", Aggregate::Max), &rows, Some(f64::NAN));
+    }
+
+    #[test]
+    fn a_quantile_is_of_all_pods_together() {
+        // Pod a is fast, pod b slow: half of all lies at most at 0.1, whatever each one's is.
+        let rows = [
+            ("h_bucket{le=\"0.1\",p=\"a\",route=\"api\"}", "0+100x6"),
+            ("h_bucket{le=\"0.2\",p=\"a\",route=\"api\"}", "0+100x6"),
+            ("h_bucket{le=\"+Inf\",p=\"a\",route=\"api\"}", "0+100x6"),
+            ("h_bucket{le=\"0.10\",p=\"b\",route=\"api\"}", "0x6"),
+            ("h_bucket{le=\"0.2\",p=\"b\",route=\"api\"}", "0+100x6"),
+            ("h_bucket{le=\"+Inf\",p=\"b\",route=\"api\"}", "0+100x6"),
+            ("h_bucket{le=\"0.1\",p=\"a\",route=\"other\"}", "0+9999x6"),
+            ("h_bucket{le=\"broken\",p=\"a\",route=\"api\"}", "0+9999x6"),
+        ];
+        let observed = of_series(set(10, &rows));
+        let point = value_at(&quantile(0.75), &observed, 60).unwrap();
+        assert!((point.value - 0.15).abs() < 1e-9, "{point:?}");
+        assert_eq!((point.lower, point.upper), (0.1, 0.2));
+        let point = value_at(&quantile(0.5), &observed, 60).unwrap();
+        assert_eq!((point.lower, point.upper), (0.0, 0.1));
+    }
+
+    #[test]
+    fn a_quantile_without_traffic_is_no_number_and_without_series_no_point() {
+        let rows = [
+            ("h_bucket{le=\"0.1\",route=\"api\"}", "7x6"),
+            ("h_bucket{le=\"+Inf\",route=\"api\"}", "7x6"),
+        ];
+        check(&quantile(0.5), &rows, Some(f64::NAN));
+        check(&quantile(0.5), &[], None);
+    }
+
+    #[test]
+    fn promql_is_for_a_server() {
+        check(&IndicatorKind::PromQl("up".to_owned()), &[("up", "1x6")], None);
+    }
+
+    fn ready() -> IndicatorKind {
+        IndicatorKind::PodsReady { selector: LabelSelector::parse("app=api").unwrap() }
+    }
+
+    #[test]
+    fn a_pod_is_ready_until_its_end_is_asked_for() {
+        let mut dying = pod("b").ready(0);
+        dying.deletion_asked_at = Some(at(20));
+        let pods = vec![pod("a").ready(10), dying, pod("c").app("other").ready(0)];
+        let observed = Observed { pods, pods_watched: true, ..Observed::default() };
+        let count = |seconds| value_at(&ready(), &observed, seconds).map(|point| point.value);
+        assert_eq!(
+            [count(9), count(10), count(19), count(20)],
+            [Some(1.0), Some(2.0), Some(2.0), Some(1.0)]
+        );
+    }
+
+    #[test]
+    fn nobody_watching_is_not_nobody_ready() {
+        let mut observed = Observed { pods_watched: false, ..Observed::default() };
+        assert_eq!(value_at(&ready(), &observed, 10), None);
+        observed.pods_watched = true;
+        observed.blind = vec![blind(10, 20)];
+        let seen = |seconds| value_at(&ready(), &observed, seconds).is_some();
+        assert_eq!([seen(9), seen(10), seen(19), seen(20)], [true, false, false, true]);
+    }
+
+    #[test]
+    fn events_are_counted_in_the_step_before() {
+        let filter = EventFilter { reason: Some("Killing".to_owned()), ..EventFilter::default() };
+        let kind = IndicatorKind::EventCount { filter };
+        let events = vec![
+            event("Killing", 5, 2),
+            event("Killing", 6, 1),
+            event("Pulled", 7, 9),
+            event("Killing", 10, 3),
+        ];
+        let mut observed = Observed { events, pods_watched: true, ..Observed::default() };
+        let count = |observed: &Observed| value_at(&kind, observed, 10).map(|point| point.value);
+        assert_eq!(count(&observed), Some(4.0));
+        observed.blind = vec![blind(2, 6)];
+        assert_eq!(count(&observed), None);
+        observed.blind = vec![blind(2, 5)];
+        assert_eq!(count(&observed), Some(4.0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_counter_split_across_pods_adds_up_to_itself(
+            steps in prop::collection::vec((0.0..50.0_f64, 0.0..50.0_f64), 3..30),
+        ) {
+            let mut raw = SeriesSet::default();
+            let (mut a, mut b) = (1000.0, 1000.0);
+            for (n, (up_a, up_b)) in (0_i64..).zip(&steps) {
+                a += up_a;
+                b += up_b;
+                raw.push(&crate::analysis::notation::labels("c{p=\"a\"}"), at(n), a);
+                raw.push(&crate::analysis::notation::labels("c{p=\"b\"}"), at(n), b);
+                raw.push(&crate::analysis::notation::labels("whole"), at(n), a + b);
+            }
+            let observed = of_series(raw);
+            let end = steps.len() as i64;
+            let split = value_at(&rate_of("c"), &observed, end).map(|point| point.value);
+            let whole = value_at(&rate_of("whole"), &observed, end).map(|point| point.value);
+            match (split, whole) {
+                (Some(split), Some(whole)) => prop_assert!((split - whole).abs() < 1e-6),
+                (split, whole) => prop_assert_eq!(split, whole),
+            }
+        }
+    }
+}

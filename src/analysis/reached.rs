@@ -1,0 +1,159 @@
+//! Whether an indicator reached a level during the fault.
+
+use super::{PhaseTrack, Track, words};
+use crate::{hypothesis::model::Level, number::Unit, sample::Point, window::Phase};
+
+/// Whether an indicator reached a level at some point of *during*.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reached {
+    /// It did, here first.
+    Yes(Point),
+    /// It was seen often enough, and did not; this came nearest.
+    No(Point),
+    /// It cannot be told, for this reason.
+    Unknown(String),
+}
+
+/// Whether an indicator reached a level at some point of *during*.
+///
+/// A point counts only if all it can have been lies at the level: both bounds of a quantile's
+/// bucket. A point whose bounds disagree says neither yes nor no, and is a gap like any other.
+/// When no point counts and more than half of the grid are gaps, it cannot be told.
+pub(super) fn reached(track: &Track, level: Level, unit: &Unit) -> Reached {
+    let Some(during) = track.phase(Phase::During) else {
+        return Reached::Unknown("the run did not reach *during*".to_owned());
+    };
+    let mut outside = Vec::new();
+    for point in during.numbers() {
+        match holds(&point, level) {
+            Some(true) => return Reached::Yes(point),
+            Some(false) => outside.push(point),
+            None => {}
+        }
+    }
+    let gaps = during.grid.len() - outside.len();
+    let nearest = outside.iter().min_by(|a, b| beyond(a, level).total_cmp(&beyond(b, level)));
+    match nearest {
+        Some(point) if gaps * 2 <= during.grid.len() => Reached::No(*point),
+        Some(_) | None => Reached::Unknown(untold(during, gaps, level, unit)),
+    }
+}
+
+/// Whether all that a point can have been is at a level, or nothing of it; none when it can be
+/// either.
+fn holds(point: &Point, level: Level) -> Option<bool> {
+    let around = match level {
+        Level::Between(low, high) => point.lower < low.get() && high.get() < point.upper,
+        Level::Below(_) | Level::Above(_) => false,
+    };
+    let (lower, upper) = (level.holds(point.lower), level.holds(point.upper));
+    (lower == upper && !around).then_some(lower)
+}
+
+/// How far a point is from a level that it is not at.
+fn beyond(point: &Point, level: Level) -> f64 {
+    match level {
+        Level::Below(bound) => point.value - bound.get(),
+        Level::Above(bound) => bound.get() - point.value,
+        Level::Between(low, high) => (low.get() - point.value).max(point.value - high.get()),
+    }
+}
+
+fn untold(during: &PhaseTrack, gaps: usize, level: Level, unit: &Unit) -> String {
+    if during.n() == 0 {
+        return "no number in *during*".to_owned();
+    }
+    let level = words::level(level, unit);
+    format!("{gaps} of {} points of *during* cannot say whether it was {level}", during.grid.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::notation::{at, secs, values},
+        number::Finite,
+    };
+
+    fn track(points: Vec<Option<Point>>) -> Track {
+        let grid = (0..).map(|n| at(n * 5)).zip(points).collect();
+        let during = PhaseTrack { phase: Phase::During, grid, step: secs(5), summary: None };
+        Track { points: Vec::new(), phases: vec![during], unseen: None }
+    }
+
+    fn above(bound: f64) -> Level {
+        Level::Above(Finite::new(bound).unwrap())
+    }
+
+    #[track_caller]
+    fn check(text: &str, level: Level, want: &str) {
+        let points = values(text).into_iter().zip(0..);
+        let points = points.map(|(v, n)| v.map(|v| Point::exact(at(n * 5), v))).collect();
+        check_points(points, level, want);
+    }
+
+    #[track_caller]
+    fn check_points(points: Vec<Option<Point>>, level: Level, want: &str) {
+        let got = match reached(&track(points), level, &Unit::None) {
+            Reached::Yes(point) => format!("yes {}", point.value),
+            Reached::No(point) => format!("no {}", point.value),
+            Reached::Unknown(why) => why,
+        };
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn one_point_at_the_level_is_enough() {
+        check("1 9 1", above(8.0), "yes 9");
+        check("_ _ _ _ 9", above(8.0), "yes 9");
+    }
+
+    #[test]
+    fn exactly_the_level_is_reached() {
+        check("1 8 1", above(8.0), "yes 8");
+        check("1 9 7", Level::Below(Finite::new(1.0).unwrap()), "yes 1");
+    }
+
+    #[test]
+    fn never_there_is_no() {
+        check("1 7 2", above(8.0), "no 7");
+        let band = Level::Between(Finite::new(3.0).unwrap(), Finite::new(4.0).unwrap());
+        check("1 6 5", band, "no 5");
+    }
+
+    #[test]
+    fn half_missing_is_still_no_and_more_is_unknown() {
+        check("1 _ 2 NaN", above(8.0), "no 2");
+        check(
+            "1 _ _ NaN",
+            above(8.0),
+            "3 of 4 points of *during* cannot say whether it was at least 8",
+        );
+        check("_ NaN", above(8.0), "no number in *during*");
+        check("", above(8.0), "no number in *during*");
+    }
+
+    #[test]
+    fn a_bucket_around_the_level_says_nothing() {
+        let point = |lower, upper| Some(Point { time: at(0), value: 8.5, lower, upper });
+        check_points(vec![point(8.0, 9.0)], above(8.0), "yes 8.5");
+        check_points(
+            vec![point(7.0, 9.0)],
+            above(8.0),
+            "1 of 1 points of *during* cannot say whether it was at least 8",
+        );
+        let band = Level::Between(Finite::new(8.0).unwrap(), Finite::new(8.1).unwrap());
+        check_points(
+            vec![point(7.0, 9.0)],
+            band,
+            "1 of 1 points of *during* cannot say whether it was from 8 to 8.1",
+        );
+    }
+
+    #[test]
+    fn before_the_fault_nothing_can_be_told() {
+        let track = Track { points: Vec::new(), phases: Vec::new(), unseen: None };
+        let got = reached(&track, above(1.0), &Unit::None);
+        assert_eq!(got, Reached::Unknown("the run did not reach *during*".to_owned()));
+    }
+}

@@ -1,0 +1,163 @@
+//! Indicators over the whole run, laid on the grid of each phase.
+
+use std::time::Duration;
+
+use super::{
+    PhaseTrack, Track, indicator::Plan, semantics::Semantics, summary::summaries, unseen::unseen,
+};
+use crate::{
+    frame::Observed,
+    hypothesis::{
+        Hypothesis,
+        model::{Indicator, MetricsSource},
+    },
+    sample::Point,
+    time::Time,
+    window::Phase,
+};
+
+/// One track for each indicator, in the order of the hypothesis.
+pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track> {
+    let step = hypothesis.phases.step;
+    let times = grid(observed, step);
+    let interval = match &hypothesis.sources.metrics {
+        Some(MetricsSource::Scrape(scrape)) => Some(scrape.interval),
+        // A server keeps the raw samples to itself.
+        Some(MetricsSource::Prometheus(_)) | None => None,
+    };
+    let mut tracks: Vec<Track> = hypothesis
+        .indicators
+        .iter()
+        .map(|indicator| {
+            let plan = Plan::new(&indicator.kind, observed, Semantics::default());
+            let points: Vec<Point> = times.iter().filter_map(|at| plan.at(*at, step)).collect();
+            let phases = Phase::ALL.into_iter();
+            let phases = phases.filter(|phase| observed.phases.window(*phase).is_some());
+            let phases = phases.map(|phase| lay(indicator, &points, phase, observed, step));
+            Track {
+                phases: phases.collect(),
+                unseen: interval.and_then(|each| unseen(&plan, observed, indicator.over(), each)),
+                points,
+            }
+        })
+        .collect();
+
+    let parts = tracks.iter().flat_map(|track| &track.phases);
+    let summaries = summaries(
+        parts.map(|part| part.grid.iter().filter_map(|(_, point)| point.map(|point| point.value))),
+    );
+    let parts = tracks.iter_mut().flat_map(|track| &mut track.phases);
+    for (part, summary) in parts.zip(summaries) {
+        part.summary = summary;
+    }
+    tracks
+}
+
+/// The times of the grid over the whole run, whatever their phase.
+fn grid(observed: &Observed, step: Duration) -> Vec<Time> {
+    let Some(whole) = observed.phases.whole() else { return Vec::new() };
+    let step = step.max(Duration::from_millis(1));
+    let times = std::iter::successors(Some(whole.start.ceil_to(step)), |at| Some(at.plus(step)));
+    times.take_while(|at| *at < whole.end).collect()
+}
+
+/// The points of an indicator on the grid of one phase.
+fn lay(
+    indicator: &Indicator,
+    points: &[Point],
+    phase: Phase,
+    observed: &Observed,
+    step: Duration,
+) -> PhaseTrack {
+    let found = |at: Time| {
+        points.binary_search_by_key(&at, |point| point.time).ok().map(|place| points[place])
+    };
+    let times = observed.phases.grid(phase, indicator.over(), step);
+    let grid = times.into_iter().map(|at| (at, found(at))).collect();
+    PhaseTrack { phase, grid, step, summary: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::{
+            notation::{at, secs, set},
+            scene::{hypothesis, watched},
+        },
+        hypothesis::{
+            model::{Aggregate, IndicatorKind},
+            selector::SeriesSelector,
+        },
+    };
+
+    fn gauge(metric: &str) -> IndicatorKind {
+        let gauge = SeriesSelector::parse(metric).unwrap();
+        IndicatorKind::Gauge { gauge, aggregate: Aggregate::Sum }
+    }
+
+    fn rate(metric: &str) -> IndicatorKind {
+        IndicatorKind::Rate { counter: SeriesSelector::parse(metric).unwrap(), over: secs(20) }
+    }
+
+    fn observed(rows: &[(&str, &str)]) -> Observed {
+        Observed { raw: set(5, rows), ..watched(Vec::new()) }
+    }
+
+    #[test]
+    fn an_instant_is_summed_up_phase_by_phase() {
+        let observed = observed(&[("g", "1x11 5x5 2x11"), ("h", "_")]);
+        let tracks = tracks(&hypothesis(vec![gauge("g"), gauge("h")]), &observed);
+        assert_eq!(tracks[0].points.len(), 30);
+        let sizes: Vec<usize> = tracks[0].phases.iter().map(|part| part.grid.len()).collect();
+        assert_eq!(sizes, [12, 6, 12]);
+        let medians: Vec<f64> =
+            tracks[0].phases.iter().map(|part| part.summary.unwrap().median).collect();
+        assert_eq!(medians, [1.0, 5.0, 2.0]);
+        assert!(tracks[1].phases.iter().all(|part| part.summary.is_none() && part.n() == 0));
+    }
+
+    #[test]
+    fn a_window_that_touches_the_fault_is_during() {
+        let observed = observed(&[("c", "0+5x30")]);
+        let track = &tracks(&hypothesis(vec![rate("c")]), &observed)[0];
+        let ends = |phase| {
+            let grid = &track.phase(phase).unwrap().grid;
+            (grid[0].0, grid[grid.len() - 1].0)
+        };
+        assert_eq!(ends(Phase::Before), (at(20), at(55)));
+        assert_eq!(ends(Phase::During), (at(60), at(105)));
+        assert_eq!(ends(Phase::After), (at(110), at(145)));
+        assert_eq!(track.phase(Phase::Before).unwrap().n(), 8);
+    }
+
+    #[test]
+    fn a_gap_is_none_and_no_traffic_is_nan() {
+        let part = SeriesSelector::parse("c{e=\"1\"}").unwrap();
+        let whole = SeriesSelector::parse("c").unwrap();
+        let kind = IndicatorKind::Ratio { part, whole, over: secs(20) };
+        let observed = observed(&[("c", "0x12 _x18")]);
+        let track = &tracks(&hypothesis(vec![kind]), &observed)[0];
+        let before = track.phase(Phase::Before).unwrap();
+        assert!(before.grid.iter().all(|(_, point)| point.is_some_and(|p| p.value.is_nan())));
+        let after = track.phase(Phase::After).unwrap();
+        assert!(after.grid.iter().all(|(_, point)| point.is_none()));
+        assert_eq!((before.summary, after.summary), (None, None));
+    }
+
+    #[test]
+    fn a_run_that_only_began_has_only_its_first_phase() {
+        let mut observed = observed(&[("g", "1x11")]);
+        observed.phases.during = None;
+        observed.phases.after = None;
+        let track = &tracks(&hypothesis(vec![gauge("g")]), &observed)[0];
+        assert_eq!(track.phases.len(), 1);
+        assert_eq!(track.phase(Phase::Before).unwrap().n(), 12);
+    }
+
+    #[test]
+    fn a_run_that_has_not_begun_has_nothing() {
+        let tracks = tracks(&hypothesis(vec![gauge("g"), rate("c")]), &Observed::default());
+        assert!(tracks.iter().all(|track| track.points.is_empty() && track.phases.is_empty()));
+    }
+}
