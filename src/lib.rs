@@ -13,4 +13,5 @@ pub mod number;
 pub mod record;
 pub mod sample;
 pub mod time;
+pub mod verdict;
 pub mod window;

@@ -1,0 +1,148 @@
+//! Every reason not to judge. Codes are interface; the text names the numbers.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    number::{Unit, length},
+    window::Phase,
+};
+
+/// Why the data cannot carry a judgement, or what weakens it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gap {
+    /// The run did not reach the phase.
+    PhaseNotReached(Phase),
+    /// The phase is shorter than one point of the grid.
+    EmptyGrid(Phase),
+    /// Nothing was seen of the indicator in the phase.
+    NoData(Phase),
+    /// The indicator was asked for and never had a number: nothing was counted.
+    NoTraffic(Phase),
+    /// More of the phase is missing than is allowed.
+    TooManyGaps {
+        /// Where.
+        phase: Phase,
+        /// Points without a usable number.
+        gaps: usize,
+        /// Points of the grid.
+        grid: usize,
+        /// The longest run of them.
+        longest: usize,
+    },
+    /// The bound lies inside the bucket that the value lies in.
+    BoundInsideBucket {
+        /// How many points.
+        points: usize,
+        /// The bound.
+        bound: f64,
+        /// The bucket's lower bound.
+        lower: f64,
+        /// The bucket's upper bound.
+        upper: f64,
+        /// Their unit.
+        unit: Unit,
+    },
+    /// What is missing could decide either way.
+    CouldBeEither {
+        /// Points in breach.
+        breaches: usize,
+        /// Points without a usable number.
+        gaps: usize,
+        /// Points of the grid.
+        grid: usize,
+    },
+    /// The points are too few, or too alike, for a statement about sampling.
+    TooFewIndependent {
+        /// Where.
+        phase: Phase,
+        /// Points.
+        n: usize,
+        /// How many independent points they are worth.
+        n_eff: f64,
+    },
+    /// The numbers of the phase wander instead of varying about a mean.
+    Wanders(Phase),
+    /// The mean that a relative tolerance refers to is zero.
+    ZeroBaseline(Phase),
+    /// The interval straddles the tolerance.
+    IntervalStraddles,
+    /// It had not recovered when the watching ended, before the time allowed was over.
+    NotWatchedLongEnough {
+        /// How long it was watched.
+        watched: Duration,
+        /// The time allowed.
+        allowed: Duration,
+    },
+    /// The time of the recovery is not known finely enough: the time allowed ended between the
+    /// last point outside and the first one inside.
+    RecoveryStraddles,
+    /// There was no injection to count from.
+    NothingInjected,
+}
+
+impl Gap {
+    /// A stable code, as stored in `checks.parquet`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PhaseNotReached(_) => "phase_not_reached",
+            Self::EmptyGrid(_) => "empty_grid",
+            Self::NoData(_) => "no_data",
+            Self::NoTraffic(_) => "no_traffic",
+            Self::TooManyGaps { .. } => "too_many_gaps",
+            Self::BoundInsideBucket { .. } => "bound_inside_bucket",
+            Self::CouldBeEither { .. } => "could_be_either",
+            Self::TooFewIndependent { .. } => "too_few_independent",
+            Self::Wanders(_) => "wanders",
+            Self::ZeroBaseline(_) => "zero_baseline",
+            Self::IntervalStraddles => "interval_straddles",
+            Self::NotWatchedLongEnough { .. } => "not_watched_long_enough",
+            Self::RecoveryStraddles => "recovery_straddles",
+            Self::NothingInjected => "nothing_injected",
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PhaseNotReached(phase) => write!(f, "the run did not reach *{phase}*"),
+            Self::EmptyGrid(phase) => write!(f, "*{phase}* is shorter than one point: lengthen it, or shorten `step` or `over`"),
+            Self::NoData(phase) => write!(f, "nothing was seen in *{phase}*: is the metric's name right, and is its target up?"),
+            Self::NoTraffic(phase) => write!(f, "no traffic in *{phase}*: there was nothing to measure"),
+            Self::TooManyGaps { phase, gaps, grid, longest } => {
+                write!(f, "{gaps} of {grid} points of *{phase}* have no usable number (longest run {longest})")
+            }
+            Self::BoundInsideBucket { points, bound, lower, upper, unit } => write!(
+                f,
+                "{} lies inside the bucket {} to {} at {points} {}: add a bucket at the bound",
+                unit.show(*bound),
+                unit.show(*lower),
+                unit.show(*upper),
+                if *points == 1 { "point" } else { "points" }
+            ),
+            Self::CouldBeEither { breaches, gaps, grid } => write!(
+                f,
+                "{breaches} of {grid} points are in breach and {gaps} are missing: what is missing could decide either way"
+            ),
+            Self::TooFewIndependent { phase, n, n_eff } => write!(
+                f,
+                "the {n} points of *{phase}* are worth {n_eff:.1} independent ones, and at least 4 are needed: lengthen it, or shorten `over`"
+            ),
+            Self::Wanders(phase) => write!(
+                f,
+                "the numbers of *{phase}* wander instead of varying about a mean: there is none to compare"
+            ),
+            Self::ZeroBaseline(phase) => write!(f, "the mean of *{phase}* is zero, so no share of it can be a tolerance: give an absolute one"),
+            Self::IntervalStraddles => f.write_str("the interval of the difference reaches across the tolerance: longer phases would narrow it"),
+            Self::NotWatchedLongEnough { watched, allowed } => write!(
+                f,
+                "not recovered when the watching ended after {}, and {} are allowed: lengthen *after*",
+                length(*watched), length(*allowed)
+            ),
+            Self::RecoveryStraddles => f.write_str(
+                "the time allowed ended between the last point seen outside and the first seen inside: a shorter `step`, or fewer gaps, would tell",
+            ),
+            Self::NothingInjected => f.write_str("nothing was injected to recover from"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! From the analysis to a verdict, with its grounds. Verdicts are made here and nowhere else.
+//!
+//! One file a kind of check (`stays`, `within`, `recovers`, `total`), one for the precedence of
+//! what they come to, and below them the comparison (`place`), the counting (`tally`) and the gap
+//! rule (`hold`). Pure: a function of the hypothesis and the analysis. The rules are explained to
+//! their users in `docs/method.md`.
+
+mod check;
+mod gap;
+mod ground;
+mod hold;
+mod level;
+mod place;
+mod precedence;
+mod recovers;
+mod rows;
+mod shape;
+mod stays;
+mod steady;
+mod tally;
+mod total;
+mod within;
+
+#[cfg(test)]
+mod example;
+
+pub use check::{CheckVerdict, Interval, Measured, Outcome, Recovery};
+pub use gap::Gap;
+pub use ground::Ground;
+pub use precedence::RunStatus;
+pub use rows::{RunIdentity, check_rows};
+pub use steady::steady;
+
+use crate::{
+    analysis::{Analysis, EvidenceState, MechanismState},
+    hypothesis::{
+        Hypothesis,
+        model::{Check, Fault, Objective},
+    },
+};
+use precedence::Facts;
+
+/// The verdict on a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdicts {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// Why, the deciding ground first. Never empty.
+    pub grounds: Vec<Ground>,
+    /// Each check of the hypothesis, in its order.
+    pub checks: Vec<CheckVerdict>,
+    /// Each absolute objective held against *before*: the steady state. In order of the checks.
+    pub steady: Vec<CheckVerdict>,
+    /// All evidence together; none for a placebo run.
+    pub evidence: Option<EvidenceState>,
+    /// All mechanisms together; none when none is claimed.
+    pub mechanism: Option<MechanismState>,
+}
+
+impl Verdicts {
+    /// The exit code of the verdict (design, section 6).
+    pub fn exit_code(&self) -> u8 {
+        self.outcome.exit_code()
+    }
+}
+
+/// Judges a run: each check, the steady state, and all of it together.
+pub fn judge_all(hypothesis: &Hypothesis, analysis: &Analysis, status: RunStatus) -> Verdicts {
+    let checks: Vec<CheckVerdict> =
+        hypothesis.checks.iter().map(|check| judge(hypothesis, analysis, check)).collect();
+    let steady = steady(hypothesis, analysis);
+    let evidence = evidence(hypothesis, analysis);
+    let mechanism = analysis.mechanisms.iter().map(|finding| finding.state).max();
+    let facts = Facts {
+        status,
+        not_steady: Facts::ids(&steady, |outcome| outcome != Outcome::Pass),
+        evidence,
+        placebo: hypothesis.fault == Fault::None,
+        mechanism,
+        checks: checks.len(),
+        failed: Facts::ids(&checks, |outcome| outcome == Outcome::Fail),
+        untold: Facts::ids(&checks, |outcome| outcome == Outcome::Inconclusive),
+    };
+    let (outcome, grounds) = facts.decide();
+    Verdicts { outcome, grounds, checks, steady, evidence, mechanism }
+}
+
+fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVerdict {
+    let track = analysis.track(check.indicator);
+    let indicator = hypothesis.indicator(check.indicator);
+    let id = check.id.as_str();
+    match &check.objective {
+        Objective::Stays { phase, level, hold, longest_breach, gaps, scale } => {
+            let terms = stays::Terms {
+                level: *level,
+                hold: *hold,
+                longest_breach: *longest_breach,
+                gaps: *gaps,
+                scale: *scale,
+            };
+            stays::judge(id, &indicator.unit, track, *phase, &terms)
+        }
+        Objective::Within { phase, tolerance, of, gaps } => {
+            let terms = within::Terms { tolerance: *tolerance, of: *of, gaps: *gaps };
+            within::judge(id, indicator.over(), track, *phase, &terms)
+        }
+        Objective::Recovers { level, within, gaps } => {
+            let terms = recovers::Terms { level: *level, allowed: *within, gaps: *gaps };
+            recovers::judge(id, &indicator.unit, track, analysis.injected_at, &terms)
+        }
+        Objective::TotalAtMost { phase, limit, gaps } => {
+            total::judge(id, track, *phase, *limit, *gaps)
+        }
+    }
+}
+
+/// All evidence together: as weak as its weakest item.
+///
+/// A fault that names no evidence cannot be confirmed, and is therefore unknown rather than
+/// taken on trust. Only a placebo run needs none.
+fn evidence(hypothesis: &Hypothesis, analysis: &Analysis) -> Option<EvidenceState> {
+    let worst = analysis.evidence.iter().map(|finding| finding.state).max();
+    match hypothesis.fault {
+        Fault::None => worst,
+        Fault::KillPods(_)
+        | Fault::Command(_)
+        | Fault::Manifest(_)
+        | Fault::Toxiproxy(_)
+        | Fault::Observe(_) => Some(worst.unwrap_or(EvidenceState::Unknown)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The steady state: each absolute objective, held against *before*.
+//!
+//! The gate of a live run (nothing is injected into a system that is not steady) and the
+//! judgement of a recording are this one function.
+
+use super::{CheckVerdict, level::default_scale, stays};
+use crate::{
+    analysis::Analysis,
+    hypothesis::{
+        Hypothesis,
+        model::{IndicatorId, Objective},
+    },
+    number::Share,
+    window::Phase,
+};
+
+/// Holds each absolute objective against *before*: what `Stays` asks of any phase, and the level
+/// that `Recovers` returns to, of all points. Each is told once, in order of the checks; one of
+/// `Recovers` only where no other check asks about that indicator and level.
+///
+/// The system is steady when all of them pass.
+pub fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckVerdict> {
+    let objectives = objectives(hypothesis);
+    objectives
+        .into_iter()
+        .map(|(check_id, id, terms)| {
+            let unit = &hypothesis.indicator(id).unit;
+            stays::judge(check_id, unit, analysis.track(id), Phase::Before, &terms)
+        })
+        .collect()
+}
+
+/// The objectives that make the steady state, without those that say the same.
+fn objectives(hypothesis: &Hypothesis) -> Vec<(&str, IndicatorId, stays::Terms)> {
+    let stays_at = |level, indicator| {
+        hypothesis.checks.iter().any(|check| {
+            check.indicator == indicator
+                && match check.objective {
+                    Objective::Stays { level: other, .. } => other == level,
+                    Objective::Within { .. }
+                    | Objective::Recovers { .. }
+                    | Objective::TotalAtMost { .. } => false,
+                }
+        })
+    };
+    let mut found: Vec<(&str, IndicatorId, stays::Terms)> = Vec::new();
+    for check in &hypothesis.checks {
+        let terms = match &check.objective {
+            Objective::Stays { level, hold, longest_breach, gaps, scale, .. } => stays::Terms {
+                level: *level,
+                hold: *hold,
+                longest_breach: *longest_breach,
+                gaps: *gaps,
+                scale: *scale,
+            },
+            Objective::Recovers { level, .. } if stays_at(*level, check.indicator) => continue,
+            Objective::Recovers { level, gaps, .. } => stays::Terms {
+                level: *level,
+                hold: Share::ALL,
+                longest_breach: None,
+                gaps: *gaps,
+                scale: default_scale(*level, &hypothesis.indicator(check.indicator).unit),
+            },
+            Objective::Within { .. } | Objective::TotalAtMost { .. } => continue,
+        };
+        let said = found.iter().any(|(_, id, other)| *id == check.indicator && *other == terms);
+        if !said {
+            found.push((&check.id, check.indicator, terms));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        analysis::EvidenceState,
+        hypothesis::model::{Level, Tolerance},
+        number::Finite,
+        verdict::{
+            Outcome,
+            example::{allowance, analysis, finite, hypothesis, run},
+        },
+    };
+
+    fn below(phase: Phase, bound: Finite, hold: f64) -> Objective {
+        Objective::Stays {
+            phase,
+            level: Level::Below(bound),
+            hold: Share::new(hold).unwrap(),
+            longest_breach: None,
+            gaps: allowance(0.05, 3),
+            scale: bound.get(),
+        }
+    }
+
+    fn recovers(bound: Finite) -> Objective {
+        let (level, within) = (Level::Below(bound), Duration::from_secs(60));
+        Objective::Recovers { level, within, gaps: allowance(0.05, 3) }
+    }
+
+    #[track_caller]
+    fn check(before: &str, objectives: Vec<Objective>, want: &[(&str, Outcome)]) {
+        let analysis = analysis(run(before, "9", "9"), EvidenceState::Unknown);
+        let got = steady(&hypothesis(objectives), &analysis);
+        let got: Vec<_> = got.iter().map(|c| (c.check_id.as_str(), c.outcome)).collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn an_objective_of_any_phase_must_hold_before() {
+        let objectives = vec![below(Phase::After, finite(1.0), 1.0)];
+        check("1x19", objectives.clone(), &[("c0", Outcome::Pass)]);
+        check("1x18 2", objectives.clone(), &[("c0", Outcome::Fail)]);
+        check("1x17 _x2", objectives.clone(), &[("c0", Outcome::Inconclusive)]);
+        check("", objectives, &[("c0", Outcome::Inconclusive)]);
+    }
+
+    #[test]
+    fn the_level_of_a_recovery_must_hold_before() {
+        check("1x19", vec![recovers(finite(1.0))], &[("c0", Outcome::Pass)]);
+        check("1x18 2", vec![recovers(finite(1.0))], &[("c0", Outcome::Fail)]);
+    }
+
+    #[test]
+    fn the_same_objective_is_told_once_and_a_stricter_one_beside_it() {
+        let one = finite(1.0);
+        let objectives = vec![
+            recovers(one),
+            below(Phase::During, one, 0.9),
+            below(Phase::After, one, 0.9),
+            below(Phase::After, one, 1.0),
+            below(Phase::After, finite(2.0), 1.0),
+        ];
+        let (pass, fail) = (Outcome::Pass, Outcome::Fail);
+        check("1x18 2", objectives, &[("c1", pass), ("c3", fail), ("c4", pass)]);
+    }
+
+    #[test]
+    fn what_is_relative_or_counted_says_nothing_about_before() {
+        let gaps = allowance(0.05, 3);
+        let within = Objective::Within {
+            phase: Phase::After,
+            tolerance: Tolerance::Relative(0.1),
+            of: Phase::Before,
+            gaps,
+        };
+        let total = Objective::TotalAtMost { phase: Phase::During, limit: finite(1.0), gaps };
+        check("1x19", vec![within, total], &[]);
+    }
+}
