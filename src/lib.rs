@@ -6,6 +6,8 @@
 
 pub mod analysis;
 pub mod clock;
+pub mod collect;
+pub mod fault;
 pub mod frame;
 pub mod hypothesis;
 pub mod margin;

@@ -1,0 +1,139 @@
+//! The way to a cluster, and what is watched there: the pods and events of one namespace.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::{
+    Api, Client, Config,
+    api::ListParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    CollectError,
+    answer::{is_forbidden, words},
+    events::EventFold,
+    http::{chain, install_tls},
+    outlet::Outlet,
+    pods::PodFold,
+    watch::{Unanswered, Watch},
+};
+use crate::{clock::Clock, hypothesis::model::KubernetesSource, number::length, time::Time};
+
+/// How long a cluster may take for its first answer.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+
+/// A client for the cluster of a source: by its kubeconfig, else by `KUBECONFIG` or
+/// `~/.kube/config`, else by the account of the pod we run in.
+///
+/// A proxy is used only when the kubeconfig names it; one that is only in the environment is
+/// meant for the way out to the internet.
+pub async fn kubernetes_client(source: &KubernetesSource) -> Result<Client, CollectError> {
+    Ok(Cluster::of(source).await?.client)
+}
+
+/// A cluster and its address.
+pub(super) struct Cluster {
+    pub(super) client: Client,
+    pub(super) server: String,
+}
+
+impl Cluster {
+    pub(super) async fn of(source: &KubernetesSource) -> Result<Self, CollectError> {
+        install_tls();
+        let config = configured(source).await?;
+        let server = config.cluster_url.to_string();
+        match Client::try_from(config) {
+            Ok(client) => Ok(Self { client, server }),
+            Err(error) => Err(CollectError::Cluster { server, why: chain(&error) }),
+        }
+    }
+
+    /// Whether the cluster answers at all. Not being allowed to list pods is an answer: it
+    /// becomes a gap with the server's words, not an error.
+    pub(super) async fn answers(&self, namespace: &str) -> Result<(), CollectError> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let params = ListParams::default().limit(1);
+        let why = match tokio::time::timeout(FIRST_ANSWER, pods.list(&params)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) if is_forbidden(&error) => return Ok(()),
+            Ok(Err(error)) => words(&error),
+            Err(_) => format!("no answer within {}", length(FIRST_ANSWER)),
+        };
+        Err(CollectError::Cluster { server: self.server.clone(), why })
+    }
+}
+
+async fn configured(source: &KubernetesSource) -> Result<Config, CollectError> {
+    let place = source.kubeconfig.as_ref().map_or_else(
+        || "of `KUBECONFIG` or `~/.kube/config`".to_owned(),
+        |file| format!("`{file}`"),
+    );
+    let refused = |error: &dyn std::error::Error| CollectError::Kubeconfig {
+        place: place.clone(),
+        why: chain(error),
+    };
+    let read = match &source.kubeconfig {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    };
+    let kubeconfig = match read {
+        Ok(kubeconfig) => kubeconfig,
+        // Only a file that nobody asked for may be missing.
+        Err(error) if source.kubeconfig.is_some() || source.context.is_some() => {
+            return Err(refused(&error));
+        }
+        Err(error) => {
+            return Config::incluster().map_err(|inside| CollectError::NoCluster {
+                why: format!("{}; not in a pod either: {}", chain(&error), chain(&inside)),
+            });
+        }
+    };
+    let proxied = kubeconfig
+        .clusters
+        .iter()
+        .filter_map(|named| named.cluster.as_ref()?.proxy_url.as_ref())
+        .any(|proxy| !proxy.is_empty());
+    let options = KubeConfigOptions { context: source.context.clone(), ..Default::default() };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| refused(&error))?;
+    if !proxied {
+        config.proxy_url = None;
+    }
+    Ok(config)
+}
+
+/// Begins to watch the pods and events of a namespace.
+pub(super) fn follow(
+    client: Client,
+    namespace: &str,
+    clock: &Clock,
+    outlet: &Outlet,
+    tasks: &TaskTracker,
+) {
+    let unanswered = Unanswered::new(2);
+    let since = clock.now();
+    let pods = Watch::<Pod> {
+        api: Api::namespaced(client.clone(), namespace),
+        resource: "pods",
+        clock: clock.clone(),
+        outlet: outlet.clone(),
+        unanswered: unanswered.clone(),
+    };
+    let events = Watch::<Event> {
+        api: Api::namespaced(client, namespace),
+        resource: "events",
+        clock: clock.clone(),
+        outlet: outlet.clone(),
+        unanswered,
+    };
+    tasks.spawn(pods.follow(PodFold::default()));
+    tasks.spawn(events.follow(EventFold::new(since)));
+}
+
+/// A time of the API; its own library is another version of ours.
+pub(super) fn time(stamp: k8s_openapi::jiff::Timestamp) -> Time {
+    Time::from_millis(stamp.as_millisecond())
+}

@@ -1,0 +1,187 @@
+//! A whole page of exposition text as samples we own.
+//!
+//! What only shows when a page is seen as a whole is decided here: duplicates, and whether it is
+//! exposition text at all.
+
+use std::collections::{HashMap, HashSet};
+
+use prometheus_parse::SampleType;
+
+use super::exposition::{Format, Item, Sample, Why, scan};
+use crate::{frame::Ledger, sample::Labels, time::Time};
+
+/// The most characters that are kept of a bad line.
+const KEPT_TEXT: usize = 200;
+
+/// What a page said.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Its samples, in order; no series occurs twice at the same time.
+    pub samples: Vec<PageSample>,
+    /// The types it declares, by metric.
+    pub types: HashMap<String, SampleType>,
+    /// How many lines could not be read.
+    pub bad_lines: u64,
+    /// The first of them.
+    pub bad: Vec<BadPageLine>,
+}
+
+/// One sample of a page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageSample {
+    /// The number of its line, from 1.
+    pub line: u64,
+    /// Its labels as exposed, the name among them.
+    pub labels: Labels,
+    /// Its value.
+    pub value: f64,
+    /// The time that the page gives it.
+    pub stamp: Option<Time>,
+}
+
+/// A line of a page that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPageLine {
+    /// Its number, from 1.
+    pub line: u64,
+    /// Its text, capped.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// A page without a single sample but with text: an error page, a login form, a cut download.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no sample in the page; line {}, `{}`: {}", .first.line, .first.text, .first.why)]
+pub struct NotExposition {
+    /// The first line that could not be read.
+    pub first: BadPageLine,
+}
+
+impl Page {
+    /// Reads a page. Of a series given twice for the same time the first counts, as does every
+    /// good line of a page with bad ones.
+    pub fn read(text: &[u8], format: Format) -> Result<Self, NotExposition> {
+        let mut page = Self::default();
+        let mut read = Vec::new();
+        for item in scan(text, format) {
+            match item {
+                Item::Sample(sample) => {
+                    let pairs = sample.labels.iter().map(|(n, v)| (n.into_owned(), v.into_owned()));
+                    let mut count = 1;
+                    let mut labels = Labels::new(pairs.inspect(|(_, v)| {
+                        // An empty value is the same as no label, so it is not missed below.
+                        count += usize::from(!v.is_empty());
+                    }));
+                    labels.set("__name__", sample.name.as_ref());
+                    if labels.iter().count() < count {
+                        page.refuse(sample.line, sample.text, Why::LabelTwice);
+                        continue;
+                    }
+                    let Sample { line, text, value, stamp, .. } = sample;
+                    read.push((text, PageSample { line, labels, value, stamp }));
+                }
+                Item::Type { metric, kind } => {
+                    page.types.insert(metric.into_owned(), kind);
+                }
+                Item::Bad(bad) => page.refuse(bad.line, &bad.text, bad.why),
+            }
+        }
+        let mut seen = HashSet::with_capacity(read.len());
+        let first: Vec<bool> =
+            read.iter().map(|(_, s)| seen.insert((&s.labels, s.stamp))).collect();
+        for ((text, sample), first) in read.into_iter().zip(first) {
+            if first {
+                page.samples.push(sample);
+            } else {
+                page.refuse(sample.line, text, Why::Duplicate);
+            }
+        }
+        page.bad.sort_by_key(|bad| bad.line);
+        page.bad.truncate(Ledger::KEPT_LINES);
+        match page.bad.first() {
+            Some(first) if page.samples.is_empty() => Err(NotExposition { first: first.clone() }),
+            Some(_) | None => Ok(page),
+        }
+    }
+
+    /// Counts a line that cannot be read, or whose sample is not the page's to give.
+    pub(super) fn refuse(&mut self, line: u64, text: &str, why: Why) {
+        self.bad_lines += 1;
+        // Bad lines come in order, duplicates in order after them: twice the number is enough
+        // to hold the first of both.
+        if self.bad.len() < 2 * Ledger::KEPT_LINES {
+            let text = text.chars().take(KEPT_TEXT).collect();
+            self.bad.push(BadPageLine { line, text, why });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(text: &str) -> Page {
+        Page::read(text.as_bytes(), Format::Text).unwrap()
+    }
+
+    #[track_caller]
+    fn check(text: &str, samples: &[&str], bad: &[(u64, Why)]) {
+        let page = page(text);
+        let said: Vec<String> =
+            page.samples.iter().map(|s| format!("{} {}", s.labels, s.value)).collect();
+        assert_eq!(said, samples);
+        let lines: Vec<(u64, Why)> = page.bad.iter().map(|b| (b.line, b.why)).collect();
+        assert_eq!(lines, bad);
+        assert_eq!(page.bad_lines, bad.len() as u64);
+    }
+
+    #[test]
+    fn of_a_series_given_twice_the_first_counts() {
+        check(
+            "m{a=\"1\",b=\"2\"} 1\nm{b=\"2\",a=\"1\"} 2\nm{a=\"1\",b=\"2\",c=\"\"} 3\nm 4",
+            &["m{a=\"1\",b=\"2\"} 1", "m 4"],
+            &[(2, Why::Duplicate), (3, Why::Duplicate)],
+        );
+    }
+
+    #[test]
+    fn a_series_at_two_times_is_no_duplicate() {
+        check("m 1 1000\nm 2 2000\nm 3 2000", &["m 1", "m 2"], &[(3, Why::Duplicate)]);
+    }
+
+    #[test]
+    fn a_label_given_twice_is_a_bad_line() {
+        check("m{a=\"1\",a=\"2\"} 1\nm{a=\"\"} 2", &["m 2"], &[(1, Why::LabelTwice)]);
+    }
+
+    #[test]
+    fn bad_lines_are_shown_in_order_whatever_their_kind() {
+        check(
+            "m 1\nm 2\n<p>\nm 3",
+            &["m 1"],
+            &[(2, Why::Duplicate), (3, Why::Name), (4, Why::Duplicate)],
+        );
+    }
+
+    #[test]
+    fn a_page_of_html_is_not_exposition_text() {
+        let html = "<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>\n";
+        let error = Page::read(html.as_bytes(), Format::Text).unwrap_err();
+        insta::assert_snapshot!(error, @"no sample in the page; line 1, `<!DOCTYPE html>`: not a metric name: letters, digits, `_` and `:`, or quoted in braces");
+    }
+
+    #[test]
+    fn an_empty_page_is_a_page() {
+        check("", &[], &[]);
+        check("# HELP m nothing yet\n", &[], &[]);
+    }
+
+    #[test]
+    fn what_is_kept_of_bad_lines_is_bounded_and_their_number_is_not() {
+        let text = format!("m 1\n{}", format!("<{}>\n", "x".repeat(1000)).repeat(100));
+        let page = page(&text);
+        assert_eq!((page.bad_lines, page.bad.len()), (100, Ledger::KEPT_LINES));
+        assert_eq!(page.bad[0].text.len(), KEPT_TEXT);
+    }
+}

@@ -1,0 +1,340 @@
+//! One kind of object, listed and watched, with every moment in which we saw nothing.
+
+use std::{
+    fmt::Debug,
+    future::pending,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::StreamExt;
+use kube::{
+    Api, Resource,
+    runtime::watcher::{self, Event},
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Seen,
+    answer::{is_forbidden, words},
+    outlet::Outlet,
+};
+use crate::{clock::Clock, frame::BlindSpan, time::Time};
+
+/// A watch is renewed this often, so that a connection that died without a word is noticed.
+const RENEWED_SECONDS: u32 = 20;
+
+/// How long a full list may take.
+const LIST_TIME: Duration = Duration::from_secs(30);
+
+/// The first and the longest wait before a failed watch is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// What a watch shows.
+pub(super) enum Step<K> {
+    /// A full list begins.
+    List,
+    /// An object of the list.
+    Listed(K),
+    /// The list is complete: what is not in it does not exist.
+    ListDone,
+    /// An object changed, now.
+    Changed(K),
+    /// An object is gone, now.
+    Deleted(K),
+}
+
+/// Makes rows of steps.
+pub(super) trait Fold<K> {
+    /// Takes in what the watch showed at a time of our clock.
+    fn step(&mut self, step: Step<K>, at: Time) -> Vec<Seen>;
+}
+
+/// How many watches have not yet answered for the first time.
+#[derive(Clone, Debug)]
+pub(super) struct Unanswered(Arc<AtomicUsize>);
+
+impl Unanswered {
+    pub(super) fn new(watches: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(watches)))
+    }
+
+    async fn answered(&self, outlet: &Outlet) {
+        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
+            outlet.send(Seen::Connected).await;
+        }
+    }
+}
+
+/// A watch of all objects of one kind.
+pub(super) struct Watch<K> {
+    pub(super) api: Api<K>,
+    /// `pods` or `events`, for the spans in which it was blind.
+    pub(super) resource: &'static str,
+    pub(super) clock: Clock,
+    pub(super) outlet: Outlet,
+    pub(super) unanswered: Unanswered,
+}
+
+impl<K> Watch<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    /// Watches until the end of the run.
+    ///
+    /// After any failure everything is listed again. Resuming where the watch broke off would
+    /// cost less, but only a full list says when we see everything again, and a change that is
+    /// replayed late would look like one that happened late.
+    pub(super) async fn follow(self, mut fold: impl Fold<K>) {
+        let mut blind: Option<BlindSpan> = None;
+        let mut first_answer = Some(&self.unanswered);
+        let mut retry = RETRY.0;
+        loop {
+            let seeing = self.see(&mut fold, &mut blind, &mut first_answer, &mut retry);
+            let Some(why) = seeing.await else { break };
+            if why.forbidden
+                && let Some(unanswered) = first_answer.take()
+            {
+                unanswered.answered(&self.outlet).await;
+            }
+            tracing::debug!(resource = self.resource, why = %why.text, "the watch broke off");
+            blind.get_or_insert_with(|| BlindSpan {
+                resource: self.resource.to_owned(),
+                from: self.clock.now(),
+                to: None,
+                why: why.text,
+            });
+            if !self.outlet.pause(retry).await {
+                break;
+            }
+            retry = (retry * 2).min(RETRY.1);
+        }
+        if let Some(span) = blind {
+            self.outlet.send(Seen::Blind(span)).await;
+        }
+    }
+
+    /// Lists and watches until something fails, or until the end of the run: then there is no
+    /// failure. What has arrived is always handed over first.
+    async fn see(
+        &self,
+        fold: &mut impl Fold<K>,
+        blind: &mut Option<BlindSpan>,
+        first_answer: &mut Option<&Unanswered>,
+        retry: &mut Duration,
+    ) -> Option<Failure> {
+        let config = watcher::Config::default().timeout(RENEWED_SECONDS);
+        let mut events = pin!(watcher::watcher(self.api.clone(), config));
+        let mut listed = false;
+        loop {
+            let overdue = async {
+                // A watch may well be silent, a list may not.
+                if listed { pending().await } else { tokio::time::sleep(LIST_TIME).await }
+            };
+            let event = tokio::select! {
+                biased;
+                () = self.outlet.stopped() => return None,
+                event = events.next() => event,
+                () = overdue => return Some(Failure::new("the list was not answered in time")),
+            };
+            let at = self.clock.now();
+            let step = match event {
+                None => return Some(Failure::new("the watch ended")),
+                Some(Err(error)) => return Some(Failure::of(&error)),
+                Some(Ok(Event::Init)) => Step::List,
+                Some(Ok(Event::InitApply(object))) => Step::Listed(object),
+                Some(Ok(Event::InitDone)) => Step::ListDone,
+                Some(Ok(Event::Apply(object))) => Step::Changed(object),
+                Some(Ok(Event::Delete(object))) => Step::Deleted(object),
+            };
+            let done = matches!(step, Step::ListDone);
+            for seen in fold.step(step, at) {
+                self.outlet.send(seen).await;
+            }
+            if done {
+                listed = true;
+                *retry = RETRY.0;
+                if let Some(span) = blind.take() {
+                    self.outlet.send(Seen::Blind(BlindSpan { to: Some(at), ..span })).await;
+                }
+                if let Some(unanswered) = first_answer.take() {
+                    unanswered.answered(&self.outlet).await;
+                }
+            }
+        }
+    }
+}
+
+/// Why a watch broke off.
+struct Failure {
+    text: String,
+    forbidden: bool,
+}
+
+impl Failure {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), forbidden: false }
+    }
+
+    fn of(error: &watcher::Error) -> Self {
+        match error {
+            watcher::Error::InitialListFailed(cause)
+            | watcher::Error::WatchStartFailed(cause)
+            | watcher::Error::WatchFailed(cause) => {
+                Self { text: words(cause), forbidden: is_forbidden(cause) }
+            }
+            watcher::Error::WatchError(status) => Self::new(&status.message),
+            watcher::Error::NoResourceVersion => Self::new("an answer without a resource version"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use axum::{Json, Router, body::Body, extract::State, http::Uri, response::IntoResponse};
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::{Value, json};
+    use tokio::sync::{Mutex, mpsc};
+
+    use super::*;
+    use crate::collect::pods::PodFold;
+
+    /// What the server answers to one request after another.
+    enum Answer {
+        List(&'static [&'static str]),
+        Lines(Vec<Value>),
+        Forbidden,
+        Silence,
+    }
+
+    fn pod(name: &str) -> Value {
+        let uid = format!("uid-{name}");
+        let metadata = json!({"name": name, "uid": uid, "namespace": "n", "resourceVersion": "2"});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    }
+
+    async fn answer(
+        State(script): State<Arc<Mutex<VecDeque<Answer>>>>,
+        uri: Uri,
+    ) -> axum::response::Response {
+        let is_watch = uri.query().unwrap_or_default().contains("watch=true");
+        let next = script.lock().await.pop_front();
+        match next {
+            Some(Answer::List(names)) => {
+                assert!(!is_watch, "{uri}");
+                let items: Vec<Value> = names.iter().map(|name| pod(name)).collect();
+                let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items});
+                Json(list).into_response()
+            }
+            Some(Answer::Lines(lines)) => {
+                assert!(is_watch, "{uri}");
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                Body::from(text).into_response()
+            }
+            Some(Answer::Forbidden) => {
+                let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "pods is forbidden", "reason": "Forbidden", "code": 403});
+                (axum::http::StatusCode::FORBIDDEN, Json(status)).into_response()
+            }
+            Some(Answer::Silence) | None => pending().await,
+        }
+    }
+
+    /// What is seen of a server with this script, as far as `count` things, and after the stop.
+    async fn seen(script: Vec<Answer>, count: usize) -> (Vec<Seen>, Vec<Seen>) {
+        super::super::http::install_tls();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let script = Arc::new(Mutex::new(VecDeque::from(script)));
+        let app = Router::new().fallback(answer).with_state(script);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let config = kube::Config::new(server.parse().unwrap());
+        let client = kube::Client::try_from(config).unwrap();
+        let (sender, mut seen) = mpsc::channel(64);
+        let outlet = Outlet::new(sender);
+        let watch = Watch::<Pod> {
+            api: Api::namespaced(client, "n"),
+            resource: "pods",
+            clock: Clock::system(),
+            outlet: outlet.clone(),
+            unanswered: Unanswered::new(1),
+        };
+        let task = tokio::spawn(watch.follow(PodFold::default()));
+        let mut first = Vec::new();
+        while first.len() < count {
+            let next = tokio::time::timeout(Duration::from_secs(20), seen.recv()).await;
+            first.push(next.unwrap().unwrap());
+        }
+        outlet.stop();
+        task.await.unwrap();
+        drop(outlet);
+        let mut rest = Vec::new();
+        while let Some(seen) = seen.recv().await {
+            rest.push(seen);
+        }
+        (first, rest)
+    }
+
+    fn said(seen: &[Seen]) -> Vec<String> {
+        seen.iter()
+            .map(|seen| match seen {
+                Seen::Pod(row) if row.gone_at.is_some() => format!("{} gone", row.name),
+                Seen::Pod(row) => row.name.clone(),
+                Seen::Connected => "connected".to_owned(),
+                Seen::Blind(span) => format!(
+                    "{} blind, {}: {}",
+                    span.resource,
+                    if span.to.is_some() { "ended" } else { "open" },
+                    span.why
+                ),
+                Seen::Scrape(_)
+                | Seen::TargetGone { .. }
+                | Seen::Event(_)
+                | Seen::DiscoveryFailed { .. } => panic!("{seen:?}"),
+            })
+            .collect()
+    }
+
+    fn expired() -> Answer {
+        let status = json!({"kind": "Status", "status": "Failure", "message": "too old resource version", "reason": "Expired", "code": 410});
+        Answer::Lines(vec![json!({"type": "ERROR", "object": status})])
+    }
+
+    #[tokio::test]
+    async fn changes_are_seen_after_the_first_list() {
+        let changes = vec![
+            json!({"type": "ADDED", "object": pod("b")}),
+            json!({"type": "DELETED", "object": pod("a")}),
+        ];
+        let script = vec![Answer::List(&["a"]), Answer::Lines(changes), Answer::Silence];
+        let (first, rest) = seen(script, 4).await;
+        assert_eq!(said(&first), ["a", "connected", "b", "a gone"]);
+        assert_eq!(said(&rest), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_breaks_is_blind_until_the_next_full_list() {
+        let script = vec![Answer::List(&["a"]), expired(), Answer::List(&["b"]), Answer::Silence];
+        let (first, rest) = seen(script, 5).await;
+        assert_eq!(
+            said(&first),
+            ["a", "connected", "b", "a gone", "pods blind, ended: too old resource version"]
+        );
+        assert_eq!(said(&rest), Vec::<String>::new());
+        let Seen::Blind(span) = &first[4] else { panic!("a span") };
+        assert!(span.to.is_some_and(|to| span.from < to));
+    }
+
+    #[tokio::test]
+    async fn a_span_that_is_open_at_the_end_is_said_then() {
+        let (first, rest) = seen(vec![Answer::Forbidden], 1).await;
+        // Not being allowed to look is an answer, so nobody waits for another.
+        assert_eq!(said(&first), ["connected"]);
+        assert_eq!(said(&rest), ["pods blind, open: pods is forbidden"]);
+    }
+}
