@@ -10,6 +10,7 @@ pub mod collect;
 pub mod fault;
 pub mod frame;
 pub mod hypothesis;
+pub mod lab;
 pub mod margin;
 pub mod number;
 pub mod record;
