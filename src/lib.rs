@@ -14,6 +14,7 @@ pub mod lab;
 pub mod margin;
 pub mod number;
 pub mod record;
+pub mod report;
 pub mod sample;
 pub mod time;
 pub mod verdict;

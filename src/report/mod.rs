@@ -1,0 +1,96 @@
+//! From the verdicts to what people and machines read: one [`View`], many formats.
+//!
+//! Here numbers become text, once, in `view`; the renderers only lay that text out, and none of
+//! them decides anything. Nothing here reads a clock, a file or the network: two renders of one
+//! view are the same bytes.
+
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod plot;
+mod spark;
+mod terminal;
+mod text;
+mod view;
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod fixture;
+
+pub use json::{VERSION as JSON_VERSION, schema as json_schema};
+pub use view::View;
+
+use crate::{
+    analysis::Analysis, frame::Observed, hypothesis::Hypothesis, record::Manifest,
+    verdict::Verdicts,
+};
+
+/// All that a report is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What the run was.
+    pub manifest: &'a Manifest,
+    /// What was claimed.
+    pub hypothesis: &'a Hypothesis,
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// What that says.
+    pub analysis: &'a Analysis,
+    /// What it came to.
+    pub verdicts: &'a Verdicts,
+}
+
+/// A form that a report can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For a terminal.
+    Terminal,
+    /// One self-contained page with plots.
+    Html,
+    /// For a pull request or the summary of a CI step.
+    Markdown,
+    /// For a CI server's test view.
+    Junit,
+    /// For programs: exact numbers, with a schema.
+    Json,
+}
+
+/// How text for a terminal looks; the other formats ignore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to colour it. Nothing is said by colour alone.
+    pub colour: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+impl Default for Style {
+    /// No colour, 80 columns.
+    fn default() -> Self {
+        Self { colour: false, width: 80 }
+    }
+}
+
+/// The report in one format, ending with a newline.
+pub fn render(view: &View, format: Format, style: Style) -> String {
+    match format {
+        Format::Terminal => terminal::render(view, style),
+        Format::Html => html::render(view),
+        Format::Markdown => markdown::render(view),
+        Format::Junit => junit::render(view),
+        Format::Json => json::render(view),
+    }
+}
+
+/// The files that stand beside a recording: their names and what they hold.
+pub fn files(view: &View) -> [(&'static str, String); 4] {
+    let file = |name, format| (name, render(view, format, Style::default()));
+    [
+        file("verdict.json", Format::Json),
+        file("report.html", Format::Html),
+        file("report.md", Format::Markdown),
+        file("junit.xml", Format::Junit),
+    ]
+}
