@@ -5,8 +5,10 @@
 //! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
 
 pub mod analysis;
+pub mod cli;
 pub mod clock;
 pub mod collect;
+pub mod experiment;
 pub mod fault;
 pub mod frame;
 pub mod hypothesis;

@@ -1,0 +1,112 @@
+//! Live progress on stderr: a bar on a terminal, plain lines elsewhere.
+
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    experiment::Progress, hypothesis::Hypothesis, number::length, time::Time, window::Phase,
+};
+
+/// Where nobody sees a bar, the newest values are said this often.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// Progress on stderr.
+pub(super) struct Console {
+    bar: Option<ProgressBar>,
+    phase: &'static str,
+    planned: Duration,
+    said_at_left: Duration,
+}
+
+/// A bar when stderr is a terminal, plain lines otherwise.
+pub(super) fn of_terminal(hypothesis: &Hypothesis) -> Console {
+    let bar = io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{prefix:>7} {bar:24} {msg}")
+            .expect("the template is valid");
+        bar.set_style(style.progress_chars("█▌ "));
+        bar
+    });
+    let console = Console { bar, phase: "", planned: Duration::ZERO, said_at_left: Duration::ZERO };
+    console.say(&format!("{}: {}", hypothesis.name, hypothesis.claim.trim()));
+    console
+}
+
+impl Console {
+    /// Takes the bar away.
+    pub(super) fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => anstream::eprintln!("{line}"),
+        }
+    }
+}
+
+impl Progress for Console {
+    fn note(&mut self, at: Time, line: &str) {
+        self.say(&format!("{} {line}", at.clock_text()));
+    }
+
+    fn phase(&mut self, phase: Phase, planned: Duration) {
+        self.phase = phase.name();
+        self.planned = planned;
+        self.said_at_left = Duration::MAX;
+        match &self.bar {
+            Some(bar) => {
+                bar.set_prefix(self.phase);
+                bar.set_length(u64::try_from(planned.as_millis()).unwrap_or(u64::MAX));
+                bar.set_position(0);
+            }
+            None => self.say(&format!("{phase}: {}", length(planned))),
+        }
+    }
+
+    fn tick(&mut self, left: Duration, values: &[(String, String)]) {
+        let values: Vec<String> =
+            values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let line =
+            format!("{} left  {}", length(Duration::from_secs(left.as_secs())), values.join("  "));
+        match &self.bar {
+            Some(bar) => {
+                let done = self.planned.saturating_sub(left);
+                bar.set_position(u64::try_from(done.as_millis()).unwrap_or(0));
+                bar.set_message(line);
+            }
+            None if self.said_at_left.saturating_sub(left) >= SAY_EVERY => {
+                self.said_at_left = left;
+                self.say(&format!("{:>7} {line}", self.phase));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Cancels `stop` on Ctrl-C and SIGTERM.
+pub(super) fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let mut signal = signal(kind).context("listening for signals")?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                if !stop.is_cancelled() {
+                    anstream::eprintln!("stopping: the fault is ended and the recording closed");
+                }
+                stop.cancel();
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! The conductor of a run: before → fault → after, recorded as it happens.
+//!
+//! It owns the order of things and nothing else: what is seen comes from `collect`, what is
+//! done goes through `fault`, what is kept goes to `record`, and whether *before* was steady is
+//! asked of `verdict`. It never judges; the recording is judged when it is closed.
+
+mod during;
+mod guard;
+mod watch;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::time::error::Elapsed;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    collect::CollectError,
+    fault::FaultError,
+    frame::Ledger,
+    hypothesis::{Hypothesis, model::MetricsSource},
+    record::{FORMAT_VERSION, FaultNote, Manifest, RecordError, Status, Writer},
+    time::Time,
+    verdict::{self, Outcome},
+    window::Phase,
+};
+use watch::{Until, Watch};
+
+/// Everything a run is given from outside.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What is tried.
+    pub hypothesis: Hypothesis,
+    /// Its text as written.
+    pub text: String,
+    /// The program after `--`, if any.
+    pub command_line: Vec<String>,
+    /// Where recordings are kept.
+    pub store: Utf8PathBuf,
+    /// The run's id.
+    pub run_id: String,
+    /// The clock of the run.
+    pub clock: Clock,
+    /// The seed of every choice.
+    pub seed: u64,
+    /// Environment tags.
+    pub environment: BTreeMap<String, String>,
+    /// Strings that must not be kept when a command prints them.
+    pub secrets: Vec<String>,
+    /// The pod this process runs in, if any: it is never a victim.
+    pub own_pod: Option<String>,
+}
+
+/// What a run tells while it goes.
+pub trait Progress {
+    /// Something happened that people want to know.
+    fn note(&mut self, at: Time, line: &str);
+    /// A phase began and is planned to last so long.
+    fn phase(&mut self, phase: Phase, length: Duration);
+    /// About a second went by: what is left of the phase, and each indicator's newest value.
+    fn tick(&mut self, left: Duration, values: &[(String, String)]);
+}
+
+/// Why a run could not be carried out. What was recorded until then is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// A source could not be watched.
+    #[error("a source could not be watched")]
+    Collect(#[from] CollectError),
+    /// The fault could not be injected.
+    #[error("the fault could not be injected")]
+    Fault(#[from] FaultError),
+    /// The recording could not be written.
+    #[error("the recording could not be written")]
+    Record(#[from] RecordError),
+    /// A source did not answer in time.
+    #[error("no full list of pods and events from the cluster within {waited:?}")]
+    NotConnected {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The timer's word for it.
+        #[source]
+        source: Elapsed,
+    },
+    /// The fault needs a cluster, and none is given.
+    #[error("`kill_pods` needs `sources.kubernetes`")]
+    NoCluster,
+}
+
+/// Carries a run out and returns where it was recorded.
+///
+/// `stop` ends the fault and closes the recording early, as interrupted.
+pub async fn run(
+    setup: &Setup,
+    progress: &mut dyn Progress,
+    stop: CancellationToken,
+) -> Result<Utf8PathBuf, ExperimentError> {
+    let writer = Writer::create(&setup.store, manifest(setup))?;
+    let mut watch = Watch::start(setup, writer, stop).await?;
+    let status = phases(setup, &mut watch, progress).await;
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => {
+            // What was seen so far is worth keeping even when the fault could not be injected.
+            watch.note_in_ledger(format!("the run ended early: {}", chain(&error)));
+            watch.close(Status::Interrupted).await?;
+            return Err(error);
+        }
+    };
+    let dir = watch.close(status).await?;
+    progress.note(setup.clock.now(), &format!("recorded in {dir}"));
+    Ok(dir)
+}
+
+/// The three phases; returns how far the run came.
+async fn phases(
+    setup: &Setup,
+    watch: &mut Watch<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Status, ExperimentError> {
+    let plan = setup.hypothesis.phases;
+    watch.begin(Phase::Before, "clock", 0, plan.before, progress);
+    if watch.until(Until::Elapsed(plan.before), progress).await?.interrupted() {
+        return Ok(Status::Interrupted);
+    }
+    if let Some(why) = unsteady(setup, watch) {
+        watch.end_phase();
+        progress.note(
+            setup.clock.now(),
+            &format!("before is not steady, so nothing is injected: {why}"),
+        );
+        return Ok(Status::NotInjected);
+    }
+    let ended = during::run(setup, watch, progress).await?;
+    if ended == Status::Interrupted {
+        return Ok(ended);
+    }
+    watch.begin(Phase::After, watch.during_ended_by(), 0, plan.after, progress);
+    if watch.until(Until::Elapsed(plan.after), progress).await?.interrupted() {
+        return Ok(Status::Interrupted);
+    }
+    watch.end_phase();
+    Ok(ended)
+}
+
+/// Why *before* is not steady; none when it is. The same function judges the recording later.
+fn unsteady(setup: &Setup, watch: &mut Watch<'_>) -> Option<String> {
+    let analysis = crate::analysis::analyse(&setup.hypothesis, watch.observed_now());
+    let broken: Vec<String> = verdict::steady(&setup.hypothesis, &analysis)
+        .into_iter()
+        .filter(|check| check.outcome != Outcome::Pass)
+        .map(|check| match check.gaps.first() {
+            Some(gap) => format!("{}: {gap}", check.check_id),
+            None => format!("{} is broken already", check.check_id),
+        })
+        .collect();
+    (!broken.is_empty()).then(|| broken.join("; "))
+}
+
+fn manifest(setup: &Setup) -> Manifest {
+    let hypothesis = &setup.hypothesis;
+    Manifest {
+        format_version: FORMAT_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        run_id: setup.run_id.clone(),
+        hypothesis_name: hypothesis.name.clone(),
+        hypothesis_text: setup.text.clone(),
+        command_line: setup.command_line.clone(),
+        text_fingerprint: hypothesis.text_fingerprint.clone(),
+        comparable_fingerprint: hypothesis.comparable_fingerprint.clone(),
+        started_at: setup.clock.now(),
+        ended_at: None,
+        status: Status::Incomplete,
+        phases: Vec::new(),
+        injected_at: None,
+        sources: Vec::new(),
+        environment: setup.environment.clone(),
+        fault: FaultNote { kind: hypothesis.fault.kind().to_owned(), ..FaultNote::default() },
+        ledger: Ledger::default(),
+    }
+}
+
+/// The longest time that a point of any indicator looks back, lookback of gauges included.
+fn longest_look_back(hypothesis: &Hypothesis) -> Duration {
+    const LOOKBACK: Duration = Duration::from_secs(300);
+    hypothesis.indicators.iter().map(|i| i.over()).max().unwrap_or_default().max(LOOKBACK)
+}
+
+/// How long after an instant its samples have arrived: one scrape interval and its timeout.
+fn settle(hypothesis: &Hypothesis) -> Duration {
+    match &hypothesis.sources.metrics {
+        Some(MetricsSource::Scrape(scrape)) => scrape.interval.max(scrape.timeout),
+        Some(MetricsSource::Prometheus(_)) | None => Duration::from_millis(500),
+    }
+}
+
+/// An error with all its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Where a run will be recorded, for messages before it starts.
+pub fn directory(store: &Utf8Path, hypothesis: &str, run_id: &str) -> Utf8PathBuf {
+    store.join(format!("hypothesis={hypothesis}")).join(format!("run={run_id}"))
+}
