@@ -1,1 +1,18 @@
-//! The integration tests.
+//! The one integration binary: a module a command, played by the real program on the real lab.
+//!
+//! `support` starts and ends programs, `tidy` holds the rules of the code base that the compiler
+//! cannot. A test that measures runs alone: see `.config/nextest.toml`.
+#![cfg(test)]
+
+mod bounds;
+mod demo;
+mod judge;
+mod kubectl;
+mod lint;
+mod orphans;
+mod readme;
+mod report;
+mod run;
+mod schema;
+mod support;
+mod tidy;

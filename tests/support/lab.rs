@@ -1,0 +1,166 @@
+//! The miniature cluster, started for one test and ended with it.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{HypothesisFile, Program, Running, homeostat, program::until};
+
+/// A running `homeostat lab` on ports of its own.
+pub(crate) struct LabProcess {
+    running: Running,
+    ready: Value,
+    dir: TempDir,
+}
+
+impl LabProcess {
+    /// Starts a lab with these switches and waits until it says that it is ready.
+    #[track_caller]
+    pub(crate) fn start(switches: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut running = homeostat(["lab", "--format", "json"])
+            .args(["--sd-port", "0", "--api-port", "0", "--proxy-port", "0", "--dir"])
+            .args([dir.path()])
+            .args(switches)
+            .timeout(Duration::from_secs(180))
+            .start();
+        let line = running.line("the lab's addresses", |line| line.starts_with('{'));
+        let ready = serde_json::from_str(&line).unwrap();
+        Self { running, ready, dir }
+    }
+
+    /// The environment that the examples under `hypotheses/` ask for.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
+        [("HOMEOSTAT_LAB_SD", self.address("sd")), ("HOMEOSTAT_LAB_KUBECONFIG", self.kubeconfig())]
+    }
+
+    /// `homeostat run` of a hypothesis against this lab, into a store of its own.
+    pub(crate) fn run(&self, hypothesis: &HypothesisFile) -> Program {
+        let file = hypothesis.write(self.dir.path());
+        let mut program = homeostat(["run".as_ref(), file.as_os_str()])
+            .args(["--store".as_ref(), self.store().as_os_str()])
+            .timeout(Duration::from_secs(120))
+            .cwd(self.dir.path());
+        for (name, value) in self.environment() {
+            program = program.env(name, value);
+        }
+        program
+    }
+
+    /// Where [`LabProcess::run`] keeps its recording.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    /// `kubectl` on this lab, when it is installed.
+    #[track_caller]
+    pub(crate) fn kubectl(&self, args: &[&str]) -> Option<Program> {
+        let program = super::tool::need(&["kubectl"])?;
+        let flag = format!("--kubeconfig={}", self.kubeconfig());
+        // kubectl keeps a cache of what an API serves under HOME.
+        Some(Program::new(program).args([flag.as_str()]).args(args).env("HOME", self.dir.path()))
+    }
+
+    /// The file that points `kubectl` at this lab.
+    pub(crate) fn kubeconfig(&self) -> String {
+        self.address("kubeconfig")
+    }
+
+    /// The pods of the lab as its API lists them.
+    pub(crate) fn pods(&self) -> Vec<Pod> {
+        let list: Value = serde_json::from_str(&self.get("/api/v1/namespaces/shop/pods")).unwrap();
+        let pod = |item: &Value| Pod {
+            uid: text(&item["metadata"]["uid"]),
+            name: text(&item["metadata"]["name"]),
+        };
+        list["items"].as_array().unwrap().iter().map(pod).collect()
+    }
+
+    /// The processes behind the pods: the lab's children.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        let lab = self.running.pid();
+        let mut children = Vec::new();
+        for entry in fs_err::read_dir("/proc").unwrap() {
+            let name = entry.unwrap().file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            if parent_of(pid) == Some(lab) {
+                children.push(pid);
+            }
+        }
+        children
+    }
+
+    /// Kills the lab's own process, and nothing else.
+    pub(crate) fn kill(&self) {
+        self.running.signal(Signal::KILL);
+    }
+
+    #[track_caller]
+    fn address(&self, which: &str) -> String {
+        text(&self.ready[which])
+    }
+
+    /// The body of a GET to the lab's API.
+    fn get(&self, path: &str) -> String {
+        let api = self.address("api");
+        let host = api.trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(host).unwrap();
+        // A version 1.0 request is answered without chunks, and the connection closed.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{path}: {head}");
+        body.to_owned()
+    }
+}
+
+impl Drop for LabProcess {
+    fn drop(&mut self) {
+        let pid = self.running.pid();
+        if alive(pid) {
+            self.running.signal(Signal::TERM);
+            if !std::thread::panicking() {
+                until("the lab ends when asked", Duration::from_secs(10), || {
+                    (!alive(pid)).then_some(())
+                });
+            }
+        }
+    }
+}
+
+/// A pod as the API lists it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pod {
+    pub(crate) uid: String,
+    pub(crate) name: String,
+}
+
+/// Whether a process runs; one that waits to be reaped does not.
+pub(crate) fn alive(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields.first().is_some_and(|state| state != "Z"))
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    stat(pid)?.get(1)?.parse().ok()
+}
+
+/// The fields of `/proc/PID/stat` after the program's name, which may hold anything.
+fn stat(pid: i32) -> Option<Vec<String>> {
+    let text = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(')')?;
+    Some(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+#[track_caller]
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}

@@ -1,0 +1,16 @@
+//! What several test modules stand on: real programs, the lab, a hypothesis to edit, a recording
+//! to judge, a browser.
+
+pub(crate) mod chromium;
+pub(crate) mod hypothesis;
+pub(crate) mod lab;
+pub(crate) mod program;
+pub(crate) mod recording;
+pub(crate) mod tool;
+pub(crate) mod verdict;
+
+pub(crate) use hypothesis::HypothesisFile;
+pub(crate) use lab::LabProcess;
+pub(crate) use program::{Done, Program, Running, homeostat};
+pub(crate) use recording::{run_directory, shared_recording};
+pub(crate) use verdict::VerdictFile;
