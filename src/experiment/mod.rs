@@ -10,7 +10,7 @@ mod watch;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 
@@ -204,9 +204,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// Where a run will be recorded, for messages before it starts.
-pub fn directory(store: &Utf8Path, hypothesis: &str, run_id: &str) -> Utf8PathBuf {
-    store.join(format!("hypothesis={hypothesis}")).join(format!("run={run_id}"))
 }

@@ -19,7 +19,7 @@ mod agreement;
 #[cfg(test)]
 mod fixture;
 
-pub use json::{VERSION as JSON_VERSION, schema as json_schema};
+pub use json::schema as json_schema;
 pub use view::View;
 
 use crate::{

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The version of the format of `verdict.json`.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// The JSON Schema of `verdict.json`.
 pub fn schema() -> serde_json::Value {
