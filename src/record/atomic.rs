@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
 };
 
 use camino::Utf8Path;
@@ -18,10 +18,45 @@ pub fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), RecordError> {
     write_with(path, |file| file.write_all(bytes).map_err(RecordError::io("write", path)))
 }
 
+/// What a file is filled through.
+pub(super) type Sheet<'f> = BufWriter<Remembering<'f>>;
+
+/// A file that remembers what the system refused: the Parquet writer keeps only the words of it,
+/// and a full disk would look like a broken file.
+pub(super) struct Remembering<'f> {
+    file: &'f File,
+    refused: Option<io::Error>,
+}
+
+impl Remembering<'_> {
+    fn remember<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            // The error itself goes to the writer; this is another one like it.
+            let same = error.raw_os_error().map(io::Error::from_raw_os_error);
+            self.refused = Some(same.unwrap_or_else(|| error.kind().into()));
+        }
+        result
+    }
+}
+
+impl Write for Remembering<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        self.remember(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.file.flush();
+        self.remember(flushed)
+    }
+}
+
 /// Writes a file by a function, replacing the one that was there when the function succeeds.
 pub(super) fn write_with(
     path: &Utf8Path,
-    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), RecordError>,
+    fill: impl FnOnce(&mut Sheet<'_>) -> Result<(), RecordError>,
 ) -> Result<(), RecordError> {
     let dir = match path.parent() {
         Some(dir) if dir != "" => dir,
@@ -34,10 +69,19 @@ pub(super) fn write_with(
     builder.prefix(&prefix).suffix(".tmp");
     readable(&mut builder);
     let temporary = builder.tempfile_in(dir).map_err(RecordError::io("write", path))?;
-    let mut buffered = BufWriter::new(temporary.as_file());
-    fill(&mut buffered)?;
-    buffered.flush().map_err(RecordError::io("write", path))?;
-    drop(buffered);
+    let sheet = Remembering { file: temporary.as_file(), refused: None };
+    let mut buffered = BufWriter::new(sheet);
+    let filled = fill(&mut buffered);
+    if filled.is_ok() {
+        buffered.flush().map_err(RecordError::io("write", path))?;
+    }
+    // What is still in the buffer of a file that was refused is not wanted any more.
+    let (sheet, _) = buffered.into_parts();
+    match (filled, sheet.refused) {
+        (Ok(()), _) => {}
+        (Err(_), Some(refused)) => return Err(RecordError::io("write", path)(refused)),
+        (Err(error), None) => return Err(error),
+    }
     temporary.as_file().sync_all().map_err(RecordError::io("write", path))?;
     temporary.persist(path).map_err(|refused| RecordError::io("write", path)(refused.error))?;
     sync_dir(dir)
@@ -94,6 +138,17 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(scratch.files(), ["report.md"]);
+    }
+
+    /// A disk that is always full, where there is one.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_system_refused_is_remembered() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut sheet = Remembering { file: &full, refused: None };
+        let told = sheet.write(b"text").unwrap_err().kind();
+        assert_eq!(told, io::ErrorKind::StorageFull);
+        assert_eq!(sheet.refused.unwrap().kind(), told);
     }
 
     #[cfg(unix)]

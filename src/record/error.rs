@@ -22,6 +22,21 @@ pub enum RecordError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no room left.
+    #[error("cannot {action} `{path}`: {} of {} are free there", bytes(*free), bytes(*size))]
+    Full {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: Utf8PathBuf,
+        /// How many bytes of the disk were free for us.
+        free: u64,
+        /// How many bytes it has.
+        size: u64,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// There is such a run already.
     #[error("`{dir}` exists already")]
     Exists {
@@ -114,6 +129,9 @@ impl RecordError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { action, source, .. } => io_hint(action, source.kind()),
+            Self::Full { .. } => Some(
+                "make room, or choose a store on another disk with `--store`; what was saved before is whole, and `homeostat judge` judges it",
+            ),
             Self::Exists { .. } => {
                 Some("a recording is never overwritten; pin another run id, or none")
             }
@@ -137,7 +155,7 @@ impl RecordError {
     /// For `map_err`: the file system refused to do `action` with `path`.
     pub(super) fn io(action: &'static str, path: &Utf8Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::refused(action, path, source)
     }
 
     /// For `map_err`: `path` is not good Parquet. What the system refused stays a refusal.
@@ -150,10 +168,19 @@ impl RecordError {
             if let PolarsError::IO { error, .. } = &source {
                 // polars shares its errors; the kind and the words are what can be taken along.
                 let source = std::io::Error::new(error.kind(), error.to_string());
-                return Self::Io { action, path, source };
+                return Self::refused(action, path, source);
             }
             Self::Parquet { path, source }
         }
+    }
+
+    fn refused(action: &'static str, path: Utf8PathBuf, source: std::io::Error) -> Self {
+        if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            && let Some((free, size)) = room(&path)
+        {
+            return Self::Full { action, path, free, size, source };
+        }
+        Self::Io { action, path, source }
     }
 
     /// For `map_err`: `path` is not the table that it should be.
@@ -170,11 +197,31 @@ fn io_hint(action: &str, kind: ErrorKind) -> Option<&'static str> {
         None
     } else if is(&[ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem]) {
         Some("choose a store that you can write to with `--store`")
+    } else if is(&[ErrorKind::NotADirectory, ErrorKind::AlreadyExists]) {
+        Some("a file is in the way of that directory; choose another store with `--store`")
     } else if is(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded]) {
         Some("the disk is full; what was saved before is whole and can still be judged")
+    } else if is(&[ErrorKind::FileTooLarge]) {
+        Some(
+            "a limit of file sizes was reached (`ulimit -f` shows it); what was saved before is whole and can still be judged",
+        )
     } else {
         None
     }
+}
+
+/// The free bytes and all bytes of the disk that a file is, or would be, on.
+fn room(path: &Utf8Path) -> Option<(u64, u64)> {
+    let disk = path.ancestors().find_map(|dir| rustix::fs::statvfs(dir.as_std_path()).ok())?;
+    Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+}
+
+/// `4 KiB`: whole units, rounded down.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let place = (0..UNITS.len() - 1).find(|place| count >> (10 * place) < 1024);
+    let place = place.unwrap_or(UNITS.len() - 1);
+    format!("{} {}", count >> (10 * place), UNITS[place])
 }
 
 fn listed(candidates: &[String]) -> String {
@@ -182,4 +229,26 @@ fn listed(candidates: &[String]) -> String {
         return "; it has no runs".to_owned();
     }
     candidates.iter().fold(":".to_owned(), |text, one| format!("{text}\n  {one}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_said_in_whole_units() {
+        let said = [0, 1023, 1024, 2_097_151, 2_097_152, u64::MAX].map(bytes);
+        assert_eq!(said, ["0 B", "1023 B", "1 KiB", "1 MiB", "2 MiB", "16777215 TiB"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_named_with_its_room_and_a_way_out() {
+        let full = || std::io::Error::from(ErrorKind::StorageFull);
+        // The file is not there, and its directory is not either.
+        let error = RecordError::io("write", Utf8Path::new("/nowhere/at/all"))(full());
+        let said = error.to_string();
+        assert!(said.starts_with("cannot write `/nowhere/at/all`: "), "{said}");
+        assert!(said.ends_with(" are free there"), "{said}");
+        assert!(error.hint().unwrap().contains("--store"));
+    }
 }

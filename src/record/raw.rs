@@ -292,9 +292,7 @@ impl<W: Write> RawFile<'_, W> {
 fn write_raw(
     path: &Utf8Path,
     names: &[SeriesName],
-    fill: impl FnOnce(
-        &mut RawFile<'_, &mut std::io::BufWriter<&std::fs::File>>,
-    ) -> Result<(), RecordError>,
+    fill: impl FnOnce(&mut RawFile<'_, &mut atomic::Sheet<'_>>) -> Result<(), RecordError>,
 ) -> Result<(), RecordError> {
     atomic::write_with(path, |file| {
         let schema = RawColumns::default().to_frame(names);
