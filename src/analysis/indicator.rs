@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     buckets::{Bucket, histogram_quantile},
-    losses::{blind_between, counts_as_ready},
+    losses::{blind_between, counts_as_ready, sight_until},
     rate::rate,
     semantics::Semantics,
 };
@@ -14,7 +14,7 @@ use crate::{
         model::{Aggregate, EventFilter, IndicatorKind},
         selector::SeriesSelector,
     },
-    sample::{Point, Series},
+    sample::{Point, Series, is_stale},
     time::Time,
 };
 
@@ -137,6 +137,31 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Up to when, at most `at`, the indicator's own parts were seen: the time of the newest
+    /// sample of any of its series, however far a lookback or a window would carry that sample's
+    /// value on. None when there was never one.
+    ///
+    /// - ratio: the whole's; a part of another metric has to be seen as well.
+    /// - pods ready, events: `at` while they are watched, else the start of the blindness.
+    pub fn seen_until(&self, at: Time) -> Option<Time> {
+        match &self.parts {
+            Parts::Quantile { buckets, .. } => {
+                newest_sample(buckets.iter().flat_map(|(_, series)| series), at)
+            }
+            Parts::Ratio { whole, same_metric: true, .. } => newest_sample(whole, at),
+            Parts::Ratio { part, whole, same_metric: false, .. } => {
+                Some(newest_sample(part, at)?.min(newest_sample(whole, at)?))
+            }
+            Parts::Rate { counters: series, .. } | Parts::Gauge { gauges: series, .. } => {
+                newest_sample(series, at)
+            }
+            Parts::PodsReady { .. } | Parts::EventCount { .. } => {
+                self.observed.pods_watched.then(|| sight_until(self.observed, at))
+            }
+            Parts::Server => None,
+        }
+    }
+
     /// The series whose increments this indicator counts, each increment once: the whole of a
     /// ratio, the +∞ bucket of a histogram. None when it is not made of counters.
     pub(super) fn counters(&self) -> Option<Vec<&'a Series>> {
@@ -186,6 +211,16 @@ impl<'a> Plan<'a> {
     fn watched(&self, from: Time, to: Time) -> bool {
         self.observed.pods_watched && !blind_between(self.observed, from, to)
     }
+}
+
+/// When the newest sample of some series was taken. The end of a series is no sample.
+fn newest_sample<'s>(series: impl IntoIterator<Item = &'s &'s Series>, at: Time) -> Option<Time> {
+    let newest = |one: &&Series| {
+        let until = one.times.partition_point(|time| *time <= at);
+        let real = one.values[..until].iter().rposition(|value| !is_stale(*value))?;
+        Some(one.times[real])
+    };
+    series.into_iter().filter_map(newest).max()
 }
 
 /// Several values as one; none when there are none.
@@ -434,6 +469,68 @@ mod tests {
         assert_eq!(count(&observed), None);
         observed.blind = vec![blind(2, 5)];
         assert_eq!(count(&observed), Some(4.0));
+    }
+
+    /// Samples 10 s apart; up to when the indicator was seen, asked at 60 s.
+    #[track_caller]
+    fn check_seen(kind: &IndicatorKind, rows: &[(&str, &str)], want: Option<i64>) {
+        let observed = of_series(set(10, rows));
+        let got = Plan::new(kind, &observed, Semantics::V3).seen_until(at(60));
+        assert_eq!(got, want.map(at));
+    }
+
+    #[test]
+    fn an_indicator_was_seen_until_its_newest_sample() {
+        let sum = gauge("g", Aggregate::Sum);
+        check_seen(&sum, &[("g", "1x6")], Some(60));
+        // A lookback would carry the value on for five minutes.
+        check_seen(&sum, &[("g", "1x2")], Some(20));
+        check_seen(&sum, &[("other", "1x6")], None);
+        check_seen(&rate_of("c"), &[("c", "0+10x6 70")], Some(60));
+        let buckets = [
+            ("h_bucket{le=\"0.1\",route=\"api\"}", "0+1x4"),
+            ("h_bucket{le=\"+Inf\",route=\"api\"}", "0+1x4"),
+        ];
+        check_seen(&quantile(0.5), &buckets, Some(40));
+        check_seen(&IndicatorKind::PromQl("up".to_owned()), &[("up", "1x6")], None);
+    }
+
+    #[test]
+    fn one_series_that_is_seen_is_enough() {
+        let rows = [("g{p=\"a\"}", "1x1"), ("g{p=\"b\"}", "1x5"), ("g{p=\"c\"}", "1 stale")];
+        check_seen(&gauge("g", Aggregate::Sum), &rows, Some(50));
+    }
+
+    #[test]
+    fn the_end_of_a_series_is_no_sample_and_no_number_is_one() {
+        check_seen(&gauge("g", Aggregate::Sum), &[("g", "1x2 stale")], Some(20));
+        check_seen(&gauge("g", Aggregate::Sum), &[("g", "stale")], None);
+        check_seen(&gauge("g", Aggregate::Sum), &[("g", "1x2 NaNx2")], Some(50));
+    }
+
+    #[test]
+    fn a_ratio_needs_its_whole_and_a_part_of_its_own_metric_may_be_silent() {
+        let rows = [("r{code=\"200\"}", "0+1x6"), ("r{code=\"500\"}", "0+1x1")];
+        check_seen(&ratio("r{code=\"500\"}", "r"), &rows, Some(60));
+        let rows = [("r", "0+1x6"), ("errors", "0+1x3")];
+        check_seen(&ratio("errors", "r"), &rows, Some(30));
+        check_seen(&ratio("errors", "r"), &rows[..1], None);
+    }
+
+    #[test]
+    fn pods_and_events_are_seen_while_they_are_watched() {
+        let event_count = IndicatorKind::EventCount { filter: EventFilter::default() };
+        for kind in [ready(), event_count] {
+            let seen =
+                |observed: &Observed| Plan::new(&kind, observed, Semantics::V3).seen_until(at(60));
+            let mut observed = Observed { pods_watched: true, ..Observed::default() };
+            assert_eq!(seen(&observed), Some(at(60)));
+            // Blind once, then again from 50 s and from 40 s on, to no end yet.
+            observed.blind = vec![blind(5, 10), blind(50, 99), blind(40, 99)];
+            assert_eq!(seen(&observed), Some(at(40)));
+            observed.pods_watched = false;
+            assert_eq!(seen(&observed), None);
+        }
     }
 
     proptest! {

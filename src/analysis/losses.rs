@@ -38,6 +38,13 @@ pub(super) fn blind_between(observed: &Observed, from: Time, to: Time) -> bool {
     observed.blind.iter().any(|blind| touches(blind.window))
 }
 
+/// Up to when, at most `at`, pods and events were watched: `at` itself, or the start of the
+/// blindness around it.
+pub(super) fn sight_until(observed: &Observed, at: Time) -> Time {
+    let around = observed.blind.iter().filter(|blind| blind.window.contains(at));
+    around.map(|blind| blind.window.start).min().unwrap_or(at)
+}
+
 /// Whether a pod counts as ready: its condition says so, and nobody has asked for its end. (A pod
 /// that is being deleted is taken out of its service at once, though its condition stays true.)
 pub(super) fn counts_as_ready(pod: &PodRow, at: Time) -> bool {

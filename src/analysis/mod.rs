@@ -63,6 +63,12 @@ pub fn newest(
     Plan::new(&indicator.kind, observed, Semantics::default()).at(at, step)
 }
 
+/// Up to when, at most `at`, an indicator's own series, pods or events were seen, for the guard:
+/// a value can be carried on long after the last sample. None when they never were.
+pub fn seen_until(indicator: &Indicator, observed: &Observed, at: Time) -> Option<Time> {
+    Plan::new(&indicator.kind, observed, Semantics::default()).seen_until(at)
+}
+
 /// What a recording says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Analysis {
