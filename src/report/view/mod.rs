@@ -8,6 +8,7 @@ mod fault;
 mod figure;
 mod lane;
 mod provenance;
+mod reach;
 mod timeline;
 mod trust;
 

@@ -7,12 +7,12 @@ use super::{
     },
     check::CheckView,
     provenance::Fact,
+    reach::reach,
 };
 use crate::{
     analysis::{Track, Unseen},
     frame::{BadLine, BlindSpan},
     number::{digits, length},
-    record::Status,
     verdict::CheckVerdict,
 };
 
@@ -49,7 +49,7 @@ fn caveats(subject: &Subject<'_>) -> Vec<String> {
     let Subject { manifest, analysis, verdicts, hypothesis, observed } = *subject;
     let ledger = &manifest.ledger;
     let mut said: Vec<String> = Vec::new();
-    said.extend(status(manifest.status).map(str::to_owned));
+    said.extend(reach(subject));
     let all = || verdicts.checks.iter().chain(&verdicts.steady);
     let gaps = all().flat_map(|check| check.gaps.iter().map(move |gap| (check, gap)));
     said.extend(together(gaps.map(|(check, gap)| (name(check), unstarred(&gap.to_string())))));
@@ -77,16 +77,6 @@ fn caveats(subject: &Subject<'_>) -> Vec<String> {
     said.extend(ledger.notes.iter().map(|note| plain(note)));
     said.dedup();
     said
-}
-
-fn status(status: Status) -> Option<&'static str> {
-    match status {
-        Status::Complete => None,
-        Status::Incomplete => Some("the recording is incomplete: the run was killed"),
-        Status::NotInjected => Some("nothing was injected, because before was not steady"),
-        Status::Interrupted => Some("the run was stopped by a signal before its end"),
-        Status::GuardTripped => Some("the run was stopped by its guard before its end"),
-    }
 }
 
 /// Points that are missing, though few enough to judge.
