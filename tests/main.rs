@@ -6,6 +6,7 @@
 
 mod bounds;
 mod demo;
+mod guard;
 mod judge;
 mod kubectl;
 mod lint;
@@ -14,5 +15,6 @@ mod readme;
 mod report;
 mod run;
 mod schema;
+mod sudden;
 mod support;
 mod tidy;

@@ -5,9 +5,8 @@ use std::io::Write;
 use anyhow::Context as _;
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
-use tokio_util::sync::CancellationToken;
 
-use super::{exit::Exit, progress::stop_on_signals};
+use super::{exit::Exit, signals};
 use crate::{
     clock::Clock,
     lab::{self, Lab, LabArgs, PodArgs},
@@ -44,8 +43,7 @@ pub(super) struct LabPodCommand {
 pub(super) fn run(args: &LabCommand, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
     runtime.block_on(async {
-        let stop = CancellationToken::new();
-        stop_on_signals(&stop)?;
+        let stop = signals::listen("stopping the lab")?;
         let scratch = tempfile::tempdir().context("making a directory for the kubeconfig")?;
         let dir = match &args.dir {
             Some(dir) => dir.clone(),
@@ -55,7 +53,7 @@ pub(super) fn run(args: &LabCommand, out: &mut dyn Write) -> anyhow::Result<Exit
         let lab = Lab::start(plan, Clock::system()).await?;
         out.write_all(announcement(&lab, args.format).as_bytes())?;
         out.flush()?;
-        stop.cancelled().await;
+        stop.asked().await;
         lab.stop().await;
         Ok(Exit::Success)
     })

@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod schema;
 mod shell;
+mod signals;
 
 use std::{
     io::{self, IsTerminal, Write},

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     experiment::Progress, hypothesis::Hypothesis, number::length, time::Time, window::Phase,
@@ -92,21 +89,4 @@ impl Progress for Console {
             None => {}
         }
     }
-}
-
-/// Cancels `stop` on Ctrl-C and SIGTERM.
-pub(super) fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let mut signal = signal(kind).context("listening for signals")?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            while signal.recv().await.is_some() {
-                if !stop.is_cancelled() {
-                    anstream::eprintln!("stopping: the fault is ended and the recording closed");
-                }
-                stop.cancel();
-            }
-        });
-    }
-    Ok(())
 }

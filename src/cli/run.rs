@@ -5,13 +5,12 @@ use std::io::Write;
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     env::{self, Env},
     exit::{Exit, Invalid},
     judgement::{Judged, complete_command, read_hypothesis},
-    progress,
+    progress, signals,
 };
 use crate::{
     experiment::{self, Setup},
@@ -19,6 +18,9 @@ use crate::{
     record::Status,
     report::{self, Format},
 };
+
+/// What is said when a run is asked to stop.
+const STOPPING: &str = "stopping: the fault is ended and taken back, the recording is closed";
 
 /// Try a hypothesis: watch, inject its fault, watch on, judge and report
 #[derive(Debug, Args)]
@@ -82,9 +84,8 @@ impl Trial<'_> {
         out: &mut dyn Write,
     ) -> anyhow::Result<Exit> {
         let setup = self.setup()?;
+        let stop = signals::listen(STOPPING)?;
         let mut progress = progress::of_terminal(&setup.hypothesis);
-        let stop = CancellationToken::new();
-        progress::stop_on_signals(&stop)?;
         let dir = experiment::run(&setup, &mut progress, stop).await;
         progress.clear();
         let judged = Judged::of(&dir?)?;

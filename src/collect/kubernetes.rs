@@ -24,6 +24,10 @@ use crate::{clock::Clock, hypothesis::model::KubernetesSource, number::length, t
 /// How long a cluster may take for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
+/// How long a connection may be silent: longer than a watch is open (20 s), since a quiet
+/// namespace has nothing to say.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// A client for the cluster of a source: by its kubeconfig, else by `KUBECONFIG` or
 /// `~/.kube/config`, else by the account of the pod we run in.
 ///
@@ -102,6 +106,8 @@ async fn configured(source: &KubernetesSource) -> Result<Config, CollectError> {
     if !proxied {
         config.proxy_url = None;
     }
+    // A watch is renewed more often than this, so only a server that hangs is silent for so long.
+    config.read_timeout = Some(SILENCE);
     Ok(config)
 }
 

@@ -66,8 +66,7 @@ pub enum Seen {
     Pod(PodRow),
     /// Occurrences of an event.
     Event(EventRow),
-    /// A watch saw nothing in this span. Sent when the span ended, and for one that is still open
-    /// when the collector stops.
+    /// A watch sees nothing. Sent when the span begins, without an end, and once more when it ends.
     Blind(BlindSpan),
     /// A discovery could not be asked, or named something that cannot be followed.
     DiscoveryFailed {

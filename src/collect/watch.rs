@@ -102,19 +102,15 @@ where
                 unanswered.answered(&self.outlet).await;
             }
             tracing::debug!(resource = self.resource, why = %why.text, "the watch broke off");
-            blind.get_or_insert_with(|| BlindSpan {
-                resource: self.resource.to_owned(),
-                from: self.clock.now(),
-                to: None,
-                why: why.text,
-            });
+            if blind.is_none() {
+                let resource = self.resource.to_owned();
+                let span = BlindSpan { resource, from: self.clock.now(), to: None, why: why.text };
+                self.outlet.send(Seen::Blind(blind.insert(span).clone())).await;
+            }
             if !self.outlet.pause(retry).await {
                 break;
             }
             retry = (retry * 2).min(RETRY.1);
-        }
-        if let Some(span) = blind {
-            self.outlet.send(Seen::Blind(span)).await;
         }
     }
 
@@ -320,21 +316,22 @@ mod tests {
     #[tokio::test]
     async fn a_watch_that_breaks_is_blind_until_the_next_full_list() {
         let script = vec![Answer::List(&["a"]), expired(), Answer::List(&["b"]), Answer::Silence];
-        let (first, rest) = seen(script, 5).await;
-        assert_eq!(
-            said(&first),
-            ["a", "connected", "b", "a gone", "pods blind, ended: too old resource version"]
+        let (first, rest) = seen(script, 6).await;
+        let (open, ended) = (
+            "pods blind, open: too old resource version",
+            "pods blind, ended: too old resource version",
         );
+        assert_eq!(said(&first), ["a", "connected", open, "b", "a gone", ended]);
         assert_eq!(said(&rest), Vec::<String>::new());
-        let Seen::Blind(span) = &first[4] else { panic!("a span") };
+        let Seen::Blind(span) = &first[5] else { panic!("a span") };
         assert!(span.to.is_some_and(|to| span.from < to));
     }
 
     #[tokio::test]
-    async fn a_span_that_is_open_at_the_end_is_said_then() {
-        let (first, rest) = seen(vec![Answer::Forbidden], 1).await;
+    async fn a_blindness_is_said_when_it_begins() {
+        let (first, rest) = seen(vec![Answer::Forbidden], 2).await;
         // Not being allowed to look is an answer, so nobody waits for another.
-        assert_eq!(said(&first), ["connected"]);
-        assert_eq!(said(&rest), ["pods blind, open: pods is forbidden"]);
+        assert_eq!(said(&first), ["connected", "pods blind, open: pods is forbidden"]);
+        assert_eq!(said(&rest), Vec::<String>::new());
     }
 }

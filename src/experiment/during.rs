@@ -6,15 +6,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ExperimentError, Progress, Setup,
+    ExperimentError, Progress, Setup, Stop,
     guard::Sentry,
     watch::{Ended, Until, Watch},
 };
 use crate::{
     collect::kubernetes_client,
     fault::{self, KillPlan, RunningCommand},
-    frame::{FaultRow, Observed},
+    frame::{FaultAction, FaultRow, Observed},
     hypothesis::model::{CommandFault, Fault, KillPods},
+    number::length,
     record::{FaultNote, Status},
     window::Phase,
 };
@@ -45,10 +46,11 @@ pub(super) async fn run(
         Ended::Guard(why) => {
             progress.note(setup.clock.now(), &why);
             watch.note_in_ledger(why);
+            watch.set_during_ended_by("guard");
             Status::GuardTripped
         }
         Ended::AtMost => {
-            let limit = crate::number::length(setup.hypothesis.phases.during_at_most);
+            let limit = length(setup.hypothesis.phases.during_at_most);
             let note =
                 format!("*during* was closed at its limit of {limit} before the fault was over");
             progress.note(setup.clock.now(), &note);
@@ -136,19 +138,34 @@ async fn run_command(
     });
     inject(setup, watch, progress, &format!("running `{}`", command.argv.join(" ")));
     let (running, started) = fault::start(&command.argv, &setup.clock, setup.secrets.clone())?;
+    let object = started.object.clone();
     watch.keep_fault(started);
     let least = Instant::now() + plan.during;
     let end = CancellationToken::new();
-    let ending = tokio::spawn(until_over(running, end.clone()));
+    let ending = tokio::spawn(until_over(running, end.clone(), watch.stop()));
     let mut done = |_: &Observed| ending.is_finished();
     let most = plan.during_at_most.min(command.timeout.max(plan.during));
     let until = Until::Done { least: Duration::ZERO, most, done: &mut done, sentry };
-    let ended = watch.until(until, progress).await?;
+    let ended = watch.until(until, progress).await;
+    // Whatever ended the watching, a full disk too: the program ends first of all.
+    if !ending.is_finished() {
+        let note = format!("ending the program, which has {} for it", length(END_GRACE));
+        progress.note(setup.clock.now(), &note);
+    }
     end.cancel();
     let row = ending.await.expect("waiting for a program does not panic");
+    let row = row.unwrap_or_else(|| FaultRow {
+        at: setup.clock.now(),
+        action: FaultAction::CommandEnded,
+        object,
+        uid: None,
+        ok: false,
+        detail: "killed at once: a second signal".to_owned(),
+    });
     progress.note(row.at, row.detail.lines().next().unwrap_or_default());
     watch.keep_fault(row);
     watch.set_during_ended_by("fault_ended");
+    let ended = ended?;
     if ended != Ended::Done {
         return Ok(ended);
     }
@@ -160,11 +177,21 @@ async fn run_command(
     watch.until(until, progress).await
 }
 
-/// Waits for a program to end, or ends it.
-async fn until_over(mut running: RunningCommand, end: CancellationToken) -> FaultRow {
+/// Waits for a program to end, or ends it: with its grace or, when somebody is in a hurry, by
+/// killing it, and then there is nothing to say of it.
+async fn until_over(
+    mut running: RunningCommand,
+    end: CancellationToken,
+    stop: Stop,
+) -> Option<FaultRow> {
     tokio::select! {
-        row = running.wait() => row,
-        () = end.cancelled() => running.end(END_GRACE).await,
+        row = running.wait() => return Some(row),
+        () = end.cancelled() => {}
+    }
+    tokio::select! {
+        row = running.end(END_GRACE) => Some(row),
+        // What is dropped is killed, with all that it started.
+        () = stop.hurried() => None,
     }
 }
 

@@ -1,9 +1,17 @@
-//! The guard: stops a run early, on its condition or when it has been blind for as long.
+//! The guard: stops a run early when its indicator is beyond its level, or cannot be seen, for
+//! too long.
+//!
+//! What counts is the time for which the indicator was **not seen to be well**: beyond its level,
+//! without a number, or made of samples that are overdue, in any mixture. A target that freezes
+//! just after it got worse must not buy time. `docs/hypothesis.md` says it to the users.
 
 use std::time::Duration;
 
 use crate::{
-    hypothesis::{Hypothesis, model::Guard},
+    hypothesis::{
+        Hypothesis,
+        model::{Guard, MetricsSource},
+    },
     number::length,
     sample::Point,
     time::Time,
@@ -12,13 +20,31 @@ use crate::{
 /// Watches the guards of a hypothesis while the fault is on.
 pub(super) struct Sentry {
     posts: Vec<Post>,
+    /// How far apart fresh samples are.
+    interval: Duration,
+}
+
+/// What is known of an indicator now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Look {
+    /// Its newest value; none when nothing was seen, NaN when there was no number.
+    pub(super) newest: Option<Point>,
+    /// Up to when what it is made of was seen; none when it never was.
+    pub(super) seen_until: Option<Time>,
 }
 
 struct Post {
     guard: Guard,
     name: String,
-    beyond_since: Option<Time>,
-    blind_since: Option<Time>,
+    unwell: Option<Unwell>,
+}
+
+/// A stretch in which an indicator was not seen to be well.
+#[derive(Clone, Copy)]
+struct Unwell {
+    since: Time,
+    beyond: bool,
+    blind: bool,
 }
 
 impl Sentry {
@@ -26,42 +52,57 @@ impl Sentry {
         let post = |guard: &Guard| Post {
             guard: guard.clone(),
             name: hypothesis.indicator(guard.indicator).name.clone(),
-            beyond_since: None,
-            blind_since: None,
+            unwell: None,
         };
-        Self { posts: hypothesis.guard.iter().map(post).collect() }
+        let interval = match &hypothesis.sources.metrics {
+            Some(MetricsSource::Scrape(scrape)) => scrape.interval,
+            Some(MetricsSource::Prometheus(_)) | None => hypothesis.phases.step,
+        };
+        Self { posts: hypothesis.guard.iter().map(post).collect(), interval }
     }
 
-    /// Looks at the newest values, by indicator; says why when a guard trips.
-    pub(super) fn look(&mut self, now: Time, newest: &[Option<Point>]) -> Option<String> {
-        self.posts.iter_mut().find_map(|post| post.look(now, newest.get(post.guard.indicator.0)?))
+    /// Looks at each indicator, in the order of the hypothesis; says why when a guard trips.
+    pub(super) fn look(&mut self, now: Time, looks: &[Look]) -> Option<String> {
+        let interval = self.interval;
+        let mut posts = self.posts.iter_mut();
+        posts.find_map(|post| post.look(now, *looks.get(post.guard.indicator.0)?, interval))
     }
 }
 
 impl Post {
-    fn look(&mut self, now: Time, newest: &Option<Point>) -> Option<String> {
+    fn look(&mut self, now: Time, look: Look, interval: Duration) -> Option<String> {
+        let Look { newest, seen_until } = look;
         let number = newest.map(|point| point.value).filter(|value| !value.is_nan());
+        // Blind from when the next sample was due and did not come.
+        let overdue = seen_until.map(|seen| seen.plus(interval)).filter(|due| *due < now);
         let beyond = number.is_some_and(|value| self.guard.trips.holds(value));
-        let lasted = |since: &mut Option<Time>, on: bool| -> Option<Duration> {
-            *since = if on { since.or(Some(now)) } else { None };
-            since.map(|since| now.since(since))
-        };
-        let long = self.guard.for_;
-        if lasted(&mut self.beyond_since, beyond).is_some_and(|for_| for_ >= long) {
-            return Some(format!(
-                "the guard on `{}` tripped: beyond its level for {}",
-                self.name,
-                length(long)
-            ));
+        let blind = number.is_none() || overdue.is_some() || seen_until.is_none();
+        if !beyond && !blind {
+            self.unwell = None;
+            return None;
         }
-        if lasted(&mut self.blind_since, number.is_none()).is_some_and(|for_| for_ >= long) {
-            return Some(format!(
-                "the guard on `{}` tripped: no number of it for {}",
-                self.name,
-                length(long)
-            ));
+        let since = overdue.unwrap_or(now);
+        let unwell = self.unwell.get_or_insert(Unwell { since, beyond: false, blind: false });
+        // Old samples say nothing of now, on whichever side of the level they are.
+        unwell.beyond |= beyond && !blind;
+        unwell.blind |= blind;
+        let unwell = *unwell;
+        (now.since(unwell.since) >= self.guard.for_).then(|| self.words(unwell))
+    }
+
+    fn words(&self, unwell: Unwell) -> String {
+        let (name, long) = (&self.name, length(self.guard.for_));
+        match (unwell.beyond, unwell.blind) {
+            (true, false) => {
+                format!("the guard on `{name}` tripped: beyond its level for {long}")
+            }
+            (true, true) => format!(
+                "the guard on `{name}` tripped: beyond its level, then without fresh data, for {long}"
+            ),
+            (false, true | false) => {
+                format!("the guard on `{name}` tripped: no fresh data for {long}")
+            }
         }
-        None
     }
 }
 
@@ -73,43 +114,105 @@ mod tests {
         number::Finite,
     };
 
-    /// Values a second apart; the second at which a guard "above 0.5 for 3 s" trips.
+    /// What was seen in one second.
+    #[derive(Clone, Copy)]
+    enum At {
+        /// A number made of samples of this second.
+        Fresh(f64),
+        /// The same number again, made of the samples of so many seconds ago.
+        Old(f64, i64),
+        /// Nothing at all.
+        Nothing,
+    }
+    use At::{Fresh, Nothing, Old};
+
+    /// Looks a second apart at a guard "above 0.5 for 3 s" over samples a second apart: the
+    /// second at which it trips, and how it puts it.
     #[track_caller]
-    fn check(values: &[Option<f64>], want: Option<i64>) {
+    fn check(seen: &[At], want: Option<(i64, &str)>) {
         let guard = Guard {
             indicator: IndicatorId(0),
             trips: Level::Above(Finite::new(0.5).unwrap()),
             for_: Duration::from_secs(3),
         };
-        let post = Post { guard, name: "errors".into(), beyond_since: None, blind_since: None };
-        let mut sentry = Sentry { posts: vec![post] };
+        let post = Post { guard, name: "errors".into(), unwell: None };
+        let mut sentry = Sentry { posts: vec![post], interval: Duration::from_secs(1) };
         let mut tripped = None;
-        for (second, value) in (0..).zip(values) {
-            let now = Time::from_millis(second * 1000);
-            if sentry.look(now, &[value.map(|v| Point::exact(now, v))]).is_some() {
-                tripped = tripped.or(Some(second));
+        for (second, seen) in (0..).zip(seen) {
+            let at = |second: i64| Time::from_millis(second * 1000);
+            let look = |value, age: i64| Look {
+                newest: Some(Point::exact(at(second), value)),
+                seen_until: Some(at(second - age)),
+            };
+            let look = match *seen {
+                Fresh(value) => look(value, 0),
+                Old(value, age) => look(value, age),
+                Nothing => Look { newest: None, seen_until: None },
+            };
+            if let Some(why) = sentry.look(at(second), &[look]) {
+                tripped = Some((second, why.rsplit_once("tripped: ").unwrap().1.to_owned()));
+                break;
             }
         }
-        assert_eq!(tripped, want);
+        assert_eq!(tripped.as_ref().map(|(second, why)| (*second, why.as_str())), want);
     }
+
+    const BEYOND: &str = "beyond its level for 3 s";
+    const BLIND: &str = "no fresh data for 3 s";
 
     #[test]
     fn it_trips_when_its_level_holds_for_its_time() {
-        check(&[Some(0.1), Some(0.6), Some(0.6), Some(0.6), Some(0.6)], Some(4));
+        check(&[Fresh(0.1), Fresh(0.6), Fresh(0.6), Fresh(0.6), Fresh(0.6)], Some((4, BEYOND)));
+        check(&[Fresh(0.6), Fresh(0.6), Fresh(0.6)], None);
     }
 
     #[test]
     fn a_relief_starts_the_time_again() {
-        check(&[Some(0.6), Some(0.6), Some(0.6), Some(0.1), Some(0.6), Some(0.6)], None);
+        check(
+            &[Fresh(0.6), Fresh(0.6), Fresh(0.6), Fresh(0.1), Fresh(0.6), Fresh(0.6), Fresh(0.6)],
+            None,
+        );
     }
 
     #[test]
     fn at_its_level_counts() {
-        check(&[Some(0.5); 4], Some(3));
+        check(&[Fresh(0.5); 4], Some((3, BEYOND)));
     }
 
     #[test]
-    fn blindness_trips_it_too() {
-        check(&[Some(0.1), None, None, Some(f64::NAN), None], Some(4));
+    fn no_number_and_nothing_at_all_are_blind() {
+        check(&[Fresh(0.1), Nothing, Fresh(f64::NAN), Fresh(f64::NAN), Nothing], Some((4, BLIND)));
+        check(&[Nothing; 4], Some((3, BLIND)));
+    }
+
+    #[test]
+    fn an_old_number_is_blind_from_when_the_next_was_due() {
+        // The last samples are of second 0, so the next were due at 1.
+        let frozen = [Fresh(0.1), Old(0.1, 1), Old(0.1, 2), Old(0.1, 3), Old(0.1, 4)];
+        check(&frozen, Some((4, BLIND)));
+        check(&frozen[..4], None);
+    }
+
+    #[test]
+    fn a_sample_that_is_not_due_yet_is_fresh() {
+        check(&[Old(0.1, 1); 9], None);
+    }
+
+    #[test]
+    fn an_old_number_beyond_the_level_is_not_taken_for_news() {
+        check(&[Old(0.9, 2), Old(0.9, 3), Old(0.9, 4), Old(0.9, 5)], Some((2, BLIND)));
+    }
+
+    #[test]
+    fn to_freeze_after_getting_worse_buys_no_time() {
+        check(
+            &[Fresh(0.1), Fresh(0.6), Fresh(0.6), Old(0.6, 1), Old(0.6, 2)],
+            Some((4, "beyond its level, then without fresh data, for 3 s")),
+        );
+    }
+
+    #[test]
+    fn to_come_back_well_starts_the_time_again() {
+        check(&[Nothing, Nothing, Nothing, Fresh(0.1), Nothing, Nothing, Nothing], None);
     }
 }

@@ -6,13 +6,16 @@
 
 mod during;
 mod guard;
+mod keep;
+mod stop;
 mod watch;
+
+pub use stop::{Stop, Urgency};
 
 use std::{collections::BTreeMap, time::Duration};
 
 use camino::Utf8PathBuf;
 use tokio::time::error::Elapsed;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
@@ -90,27 +93,34 @@ pub enum ExperimentError {
 
 /// Carries a run out and returns where it was recorded.
 ///
-/// `stop` ends the fault and closes the recording early, as interrupted.
+/// `stop` ends the fault and closes the recording early, as interrupted. It is heard from the
+/// start on, also while the sources are waited for.
 pub async fn run(
     setup: &Setup,
     progress: &mut dyn Progress,
-    stop: CancellationToken,
+    stop: Stop,
 ) -> Result<Utf8PathBuf, ExperimentError> {
+    // A store that cannot be written to is refused here, before anything is looked at.
     let writer = Writer::create(&setup.store, manifest(setup))?;
-    let mut watch = Watch::start(setup, writer, stop).await?;
-    let status = phases(setup, &mut watch, progress).await;
-    let status = match status {
-        Ok(status) => status,
-        Err(error) => {
-            // What was seen so far is worth keeping even when the fault could not be injected.
-            watch.note_in_ledger(format!("the run ended early: {}", chain(&error)));
-            watch.close(Status::Interrupted).await?;
-            return Err(error);
+    let mut watch = Watch::new(setup, writer, stop);
+    let recorded = format!("recorded in {}", watch.dir());
+    let error = match phases(setup, &mut watch, progress).await {
+        Ok(status) => {
+            let closed = watch.close(status, progress).await;
+            progress.note(setup.clock.now(), &recorded);
+            return closed;
         }
+        Err(error) => error,
     };
-    let dir = watch.close(status).await?;
-    progress.note(setup.clock.now(), &format!("recorded in {dir}"));
-    Ok(dir)
+    // What was seen so far is worth keeping even when the fault could not be injected.
+    watch.note_in_ledger(format!("the run ended early: {}", chain(&error)));
+    if let Err(second) = watch.close(Status::Interrupted, progress).await {
+        // A disk that is full is full here too; what was saved before stands.
+        let note = format!("the recording was not closed: {}", chain(&second));
+        progress.note(setup.clock.now(), &note);
+    }
+    progress.note(setup.clock.now(), &recorded);
+    Err(error)
 }
 
 /// The three phases; returns how far the run came.
@@ -120,6 +130,9 @@ async fn phases(
     progress: &mut dyn Progress,
 ) -> Result<Status, ExperimentError> {
     let plan = setup.hypothesis.phases;
+    if watch.connect().await?.interrupted() {
+        return Ok(Status::Interrupted);
+    }
     watch.begin(Phase::Before, "clock", 0, plan.before, progress);
     if watch.until(Until::Elapsed(plan.before), progress).await?.interrupted() {
         return Ok(Status::Interrupted);
@@ -132,9 +145,17 @@ async fn phases(
         );
         return Ok(Status::NotInjected);
     }
+    // A disk that has filled meanwhile is noticed before anything is disturbed, not after.
+    watch.end_phase();
+    watch.save()?;
     let ended = during::run(setup, watch, progress).await?;
-    if ended == Status::Interrupted {
-        return Ok(ended);
+    match ended {
+        Status::Interrupted => return Ok(ended),
+        Status::GuardTripped => progress.note(
+            setup.clock.now(),
+            "nothing more is injected; *after* is watched for the recovery",
+        ),
+        Status::Complete | Status::NotInjected | Status::Incomplete => {}
     }
     watch.begin(Phase::After, watch.during_ended_by(), 0, plan.after, progress);
     if watch.until(Until::Elapsed(plan.after), progress).await?.interrupted() {

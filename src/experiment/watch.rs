@@ -1,43 +1,55 @@
-//! The watching side of a run: what arrives is kept in the recording and, as far back as the
-//! live values and the gate need it, in memory.
+//! The watching side of a run: what arrives is kept, looked at by the guard, told, saved in time,
+//! and closed.
 
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
 
-use super::{ExperimentError, Progress, Setup, guard::Sentry, longest_look_back, settle};
+use super::{
+    ExperimentError, Progress, Setup, Stop,
+    guard::{Look, Sentry},
+    keep::Kept,
+    settle,
+};
 use crate::{
     analysis,
+    clock::StepWatch,
     collect::{Collector, Seen},
-    frame::{Blind, FaultRow, Ledger, Observed, PodRow, RawRow},
-    hypothesis::model::IndicatorKind,
+    frame::{FaultRow, Observed},
+    hypothesis::model::Indicator,
+    number::length,
     record::{FaultNote, PhaseEdges, Status, Writer},
-    sample::Point,
     time::Time,
-    window::{Phase, Window},
+    window::Phase,
 };
 
 /// How many observations may wait for the writer before the collectors are slowed.
 const WAITING: usize = 4096;
 /// How long the first full list of a cluster may take.
 const CONNECT: Duration = Duration::from_secs(30);
-/// How often what was seen is written down (design, section 5).
-const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// How often what was seen is written down: what a run that is killed can lose. The parts of an
+/// hour are 360 then, which the merge at the end reads in a fraction of a second.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// How long somebody who asked to stop is kept waiting for samples that are under way.
+const LAST_SAMPLES: Duration = Duration::from_secs(2);
 
 /// A run being watched.
 pub(super) struct Watch<'a> {
     setup: &'a Setup,
-    writer: Writer,
-    collector: Collector,
+    kept: Kept,
+    /// None until the sources answered.
+    collector: Option<Collector>,
+    /// Taken by the collector.
+    sender: Option<mpsc::Sender<Seen>>,
     seen: mpsc::Receiver<Seen>,
-    observed: Observed,
-    stop: CancellationToken,
-    saved: Instant,
+    stop: Stop,
+    steps: StepWatch,
+    /// None when something happened that has to be written down soon.
+    saved: Option<Instant>,
     during_ended_by: &'static str,
 }
 
@@ -64,6 +76,21 @@ impl Until<'_> {
         };
         planned.saturating_sub(elapsed)
     }
+
+    fn most(&self) -> Duration {
+        match self {
+            Self::Elapsed(length) => *length,
+            Self::Done { most, .. } => *most,
+        }
+    }
+
+    /// How a stretch ended that took the most that it may take.
+    fn over(&self) -> Ended {
+        match self {
+            Self::Elapsed(_) => Ended::Elapsed,
+            Self::Done { .. } => Ended::AtMost,
+        }
+    }
 }
 
 /// Why a stretch of watching ended.
@@ -88,50 +115,64 @@ impl Ended {
 }
 
 impl<'a> Watch<'a> {
-    /// Starts collecting, and waits until the cluster has been listed once.
-    pub(super) async fn start(
-        setup: &'a Setup,
-        mut writer: Writer,
-        stop: CancellationToken,
-    ) -> Result<Self, ExperimentError> {
+    /// A run of which nothing was seen yet.
+    pub(super) fn new(setup: &'a Setup, writer: Writer, stop: Stop) -> Self {
         let (sender, seen) = mpsc::channel(WAITING);
-        let sources = &setup.hypothesis.sources;
-        let collector = Collector::start(sources, setup.clock.clone(), sender).await?;
-        writer.manifest_mut().sources = collector.sources();
-        let mut watch = Self {
+        Self {
             setup,
-            writer,
-            collector,
+            kept: Kept::new(&setup.hypothesis, writer),
+            collector: None,
+            sender: Some(sender),
             seen,
-            observed: Observed::default(),
             stop,
-            saved: Instant::now(),
+            steps: StepWatch::new(setup.clock.clone()),
+            saved: Some(Instant::now()),
             during_ended_by: "clock",
-        };
+        }
+    }
+
+    /// Starts collecting, and waits until the cluster has been listed once and every source has
+    /// had the time to answer, or until somebody has enough of waiting.
+    pub(super) async fn connect(&mut self) -> Result<Ended, ExperimentError> {
+        let stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.asked() => Ok(self.interrupted()),
+            connected = self.connected() => connected.map(|()| Ended::Done),
+        }
+    }
+
+    async fn connected(&mut self) -> Result<(), ExperimentError> {
+        let Some(sender) = self.sender.take() else { return Ok(()) };
+        let sources = &self.setup.hypothesis.sources;
+        let collector = Collector::start(sources, self.setup.clock.clone(), sender).await?;
+        self.kept.sources(collector.sources());
+        self.collector = Some(collector);
         if sources.kubernetes.is_some() {
-            timeout(CONNECT, watch.connected())
+            timeout(CONNECT, self.listed())
                 .await
                 .map_err(|source| ExperimentError::NotConnected { waited: CONNECT, source })?;
         }
-        watch.first_values().await;
-        Ok(watch)
+        // A first point that is missing only because nothing was asked yet would be a gap of
+        // our own making.
+        self.keep_for(settle(&self.setup.hypothesis)).await;
+        Ok(())
     }
 
-    async fn connected(&mut self) {
-        while !self.observed.pods_watched && !self.stop.is_cancelled() {
+    async fn listed(&mut self) {
+        while !self.kept.observed().pods_watched {
             match self.seen.recv().await {
-                Some(seen) => self.keep(seen),
+                Some(seen) => self.kept.see(seen),
                 None => return,
             }
         }
     }
 
-    /// *Before* starts when every source has had the time to answer once: a first point that is
-    /// missing only because nothing was asked yet would be a gap of our own making.
-    async fn first_values(&mut self) {
-        let deadline = Instant::now() + settle(&self.setup.hypothesis);
-        while let Ok(Some(seen)) = tokio::time::timeout_at(deadline, self.seen.recv()).await {
-            self.keep(seen);
+    /// Keeps what arrives in a time.
+    async fn keep_for(&mut self, length: Duration) {
+        let deadline = Instant::now() + length;
+        while let Ok(Some(seen)) = timeout_at(deadline, self.seen.recv()).await {
+            self.kept.see(seen);
         }
     }
 
@@ -151,25 +192,19 @@ impl<'a> Watch<'a> {
 
     /// Begins a phase at a given time.
     pub(super) fn begin_at(&mut self, at: Time, phase: Phase, source: &str, uncertainty_ms: i64) {
-        self.end_phase_at(at);
-        self.writer.manifest_mut().phases.push(PhaseEdges {
+        self.kept.begin(PhaseEdges {
             phase,
             start: at,
             end: at,
             start_source: source.to_owned(),
             start_uncertainty_ms: uncertainty_ms,
         });
+        self.saved = None;
     }
 
     /// Ends the newest phase now.
     pub(super) fn end_phase(&mut self) {
-        self.end_phase_at(self.setup.clock.now());
-    }
-
-    fn end_phase_at(&mut self, at: Time) {
-        if let Some(last) = self.writer.manifest_mut().phases.last_mut() {
-            last.end = at;
-        }
+        self.kept.end_phase(self.setup.clock.now());
     }
 
     /// Says where *during* got its end from.
@@ -184,40 +219,37 @@ impl<'a> Watch<'a> {
     /// What was seen so far, with the newest phase ending now.
     pub(super) fn observed_now(&mut self) -> &Observed {
         self.end_phase();
-        let mut phases = crate::window::Phases::default();
-        for edges in &self.writer.manifest_mut().phases {
-            let window = Some(Window::new(edges.start, edges.end));
-            match edges.phase {
-                Phase::Before => phases.before = window,
-                Phase::During => phases.during = window,
-                Phase::After => phases.after = window,
-            }
-        }
-        self.observed.phases = phases;
-        &self.observed
+        self.kept.observed_in_phases()
+    }
+
+    /// Where it is recorded.
+    pub(super) fn dir(&self) -> &Utf8Path {
+        self.kept.dir()
+    }
+
+    /// The wish to stop.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// Keeps what the injector did.
     pub(super) fn keep_fault(&mut self, row: FaultRow) {
-        self.observed.fault.push(row.clone());
-        self.writer.fault(row);
+        self.kept.fault(row);
     }
 
     /// Keeps what the fault was asked to do.
     pub(super) fn keep_fault_note(&mut self, note: FaultNote) {
-        self.observed.asked = note.expected.and_then(|n| usize::try_from(n).ok());
-        self.writer.manifest_mut().fault = note;
+        self.kept.fault_note(note);
     }
 
     /// Keeps when the injection was asked for.
     pub(super) fn keep_injection(&mut self, at: Time) {
-        self.observed.injected_at = Some(at);
-        self.writer.manifest_mut().injected_at = Some(at);
+        self.kept.injection(at);
     }
 
     /// Keeps a sentence that readers of the report must see.
     pub(super) fn note_in_ledger(&mut self, note: String) {
-        self.ledger().notes.push(note);
+        self.kept.ledger().notes.push(note);
     }
 
     /// Watches until the stretch is over, saving and telling progress on the way.
@@ -227,54 +259,89 @@ impl<'a> Watch<'a> {
         progress: &mut dyn Progress,
     ) -> Result<Ended, ExperimentError> {
         let started = Instant::now();
-        let most = match &until {
-            Until::Elapsed(length) => *length,
-            Until::Done { most, .. } => *most,
-        };
+        let most = started + until.most();
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = self.stop.clone();
         loop {
+            // In this order: however much arrives, the guard looks and what was seen is saved.
             tokio::select! {
-                            biased;
-                            () = stop.cancelled() => {
-                                self.end_phase();
-                                return Ok(Ended::Interrupted);
-                            }
-                            () = sleep_until(started + most) => {
-                                return Ok(match until { Until::Elapsed(_) => Ended::Elapsed, Until::Done { .. } => Ended::AtMost });
-                            }
-                            Some(seen) = self.seen.recv() => self.keep(seen),
-                            _ = tick.tick() => {
-                                self.save_when_due()?;
-                                let newest = self.newest();
-                                if let Until::Done { least, done, sentry, .. } = &mut until {
-                                    let elapsed = started.elapsed();
-                                    if let Some(why) = sentry.look(self.setup.clock.now(), &newest) {
-                                        return Ok(Ended::Guard(why));
-                                    }
-                                    if elapsed >= *least && done(&self.observed) {
-                                        return Ok(Ended::Done);
-                                    }
-                                }
-            progress.tick(until.left(started.elapsed()), &self.texts(&newest));
-                            }
-                        }
+                biased;
+                () = stop.asked() => return Ok(self.interrupted()),
+                () = sleep_until(most) => return Ok(until.over()),
+                _ = tick.tick() => {
+                    if let Some(ended) = self.tick(&mut until, started.elapsed(), progress)? {
+                        return Ok(ended);
+                    }
+                }
+                Some(seen) = self.seen.recv() => self.kept.see(seen),
+            }
         }
     }
 
-    /// Each indicator's newest value, in the order of the hypothesis.
-    fn newest(&self) -> Vec<Option<Point>> {
-        let now = self.setup.clock.now();
-        let step = self.setup.hypothesis.phases.step;
-        let newest = |indicator| analysis::newest(indicator, &self.observed, now, step);
-        self.setup.hypothesis.indicators.iter().map(newest).collect()
+    fn interrupted(&mut self) -> Ended {
+        self.end_phase();
+        let place = match self.kept.phase() {
+            Some(phase) => format!("in *{phase}*"),
+            None => "before its first phase".to_owned(),
+        };
+        self.note_in_ledger(format!("the run was stopped by a signal {place}"));
+        Ended::Interrupted
     }
 
-    fn texts(&self, newest: &[Option<Point>]) -> Vec<(String, String)> {
-        let pairs = self.setup.hypothesis.indicators.iter().zip(newest);
-        let text = |(indicator, point): (&crate::hypothesis::model::Indicator, &Option<Point>)| {
-            let value = match point {
+    /// What is done once a second; some when that ends the stretch.
+    fn tick(
+        &mut self,
+        until: &mut Until<'_>,
+        elapsed: Duration,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Ended>, ExperimentError> {
+        self.note_clock_step(progress);
+        self.save_when_due()?;
+        let looks = self.looks();
+        if let Until::Done { least, done, sentry, .. } = until {
+            if let Some(why) = sentry.look(self.setup.clock.now(), &looks) {
+                return Ok(Some(Ended::Guard(why)));
+            }
+            if elapsed >= *least && done(self.kept.observed()) {
+                return Ok(Some(Ended::Done));
+            }
+        }
+        progress.tick(until.left(elapsed), &self.texts(&looks));
+        Ok(None)
+    }
+
+    /// No sample moves when the machine's clock is stepped, but whoever compares the recording
+    /// with the logs of that machine must know.
+    fn note_clock_step(&mut self, progress: &mut dyn Progress) {
+        let Some(by) = self.steps.look() else { return };
+        let now = self.setup.clock.now();
+        let sign = if by < 0 { "−" } else { "+" };
+        let size = length(Duration::from_millis(by.unsigned_abs()));
+        let note = format!(
+            "the machine's clock was stepped by {sign}{size} at {}; the times of this recording go on as before",
+            now.clock_text()
+        );
+        progress.note(now, &note);
+        self.note_in_ledger(note);
+    }
+
+    /// Each indicator as it is now, in the order of the hypothesis.
+    fn looks(&self) -> Vec<Look> {
+        let now = self.setup.clock.now();
+        let step = self.setup.hypothesis.phases.step;
+        let observed = self.kept.observed();
+        let look = |indicator: &Indicator| Look {
+            newest: analysis::newest(indicator, observed, now, step),
+            seen_until: analysis::seen_until(indicator, observed, now),
+        };
+        self.setup.hypothesis.indicators.iter().map(look).collect()
+    }
+
+    fn texts(&self, looks: &[Look]) -> Vec<(String, String)> {
+        let pairs = self.setup.hypothesis.indicators.iter().zip(looks);
+        let text = |(indicator, look): (&Indicator, &Look)| {
+            let value = match look.newest {
                 Some(point) if !point.value.is_nan() => indicator.unit.show(point.value),
                 Some(_) => "no traffic".to_owned(),
                 None => "–".to_owned(),
@@ -285,7 +352,7 @@ impl<'a> Watch<'a> {
     }
 
     fn save_when_due(&mut self) -> Result<(), ExperimentError> {
-        if self.saved.elapsed() < SAVE_EVERY {
+        if self.saved.is_some_and(|saved| saved.elapsed() < SAVE_EVERY) {
             return Ok(());
         }
         self.end_phase();
@@ -294,103 +361,57 @@ impl<'a> Watch<'a> {
 
     /// Writes down what was seen so far.
     pub(super) fn save(&mut self) -> Result<(), ExperimentError> {
-        // Parquet is written on this thread; the runtime moves its other tasks elsewhere.
-        tokio::task::block_in_place(|| self.writer.save())?;
-        self.saved = Instant::now();
-        let old = self.setup.clock.now().minus(longest_look_back(&self.setup.hypothesis));
-        if self.observed.injected_at.is_some() {
-            // Until the gate, *before* is needed whole.
-            self.observed.raw.forget_until(old);
-        }
+        self.kept.save(self.setup.clock.now())?;
+        self.saved = Some(Instant::now());
         Ok(())
     }
 
-    /// Waits for the last samples, stops collecting and closes the recording.
-    pub(super) async fn close(mut self, status: Status) -> Result<Utf8PathBuf, ExperimentError> {
-        if status == Status::Complete || status == Status::GuardTripped {
-            let deadline = Instant::now() + settle(&self.setup.hypothesis);
-            while let Ok(Some(seen)) = tokio::time::timeout_at(deadline, self.seen.recv()).await {
-                self.keep(seen);
+    /// Saves, waits for the last samples, stops collecting and closes the recording. Whoever is
+    /// in a hurry is not kept waiting.
+    pub(super) async fn close(
+        mut self,
+        status: Status,
+        progress: &mut dyn Progress,
+    ) -> Result<Utf8PathBuf, ExperimentError> {
+        // First of all: a finished phase is never lost, whatever happens from here on.
+        self.save()?;
+        let stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.hurried() => {}
+            () = self.last_samples(status, progress) => {}
+        }
+        while let Ok(seen) = self.seen.try_recv() {
+            self.kept.see(seen);
+        }
+        Ok(self.kept.finish(status)?)
+    }
+
+    async fn last_samples(&mut self, status: Status, progress: &mut dyn Progress) {
+        let settle = settle(&self.setup.hypothesis);
+        let wait = match status {
+            Status::Complete | Status::GuardTripped => settle,
+            Status::Interrupted if self.stop.is_asked() => {
+                let wait = settle.min(LAST_SAMPLES);
+                let note = format!(
+                    "waiting {} for the last samples; another signal skips that",
+                    length(wait)
+                );
+                progress.note(self.setup.clock.now(), &note);
+                wait
             }
-        }
-        let Self { collector, mut seen, mut writer, setup, mut observed, .. } = self;
-        let stopping = tokio::spawn(collector.stop());
-        while let Some(last) = seen.recv().await {
-            keep(last, setup, &mut observed, &mut writer);
-        }
-        stopping.await.expect("stopping a collector does not panic");
-        let manifest = writer.manifest_mut();
-        manifest.ended_at = manifest.phases.last().map(|edges| edges.end);
-        manifest.status = status;
-        Ok(tokio::task::block_in_place(|| writer.finish())?)
-    }
-
-    fn keep(&mut self, seen: Seen) {
-        keep(seen, self.setup, &mut self.observed, &mut self.writer);
-    }
-
-    fn ledger(&mut self) -> &mut Ledger {
-        &mut self.writer.manifest_mut().ledger
-    }
-}
-
-/// Keeps one observation, on disk and in memory.
-fn keep(seen: Seen, setup: &Setup, observed: &mut Observed, writer: &mut Writer) {
-    match seen {
-        Seen::Scrape(scrape) => {
-            let ledger = &mut writer.manifest_mut().ledger;
-            match &scrape.failed {
-                None => ledger.scrapes_ok += 1,
-                Some(failure) => {
-                    *ledger.scrapes_failed.entry(failure.class().to_owned()).or_default() += 1
-                }
+            // Nothing was disturbed, or it was an error that ended the run.
+            Status::NotInjected | Status::Interrupted | Status::Incomplete => Duration::ZERO,
+        };
+        self.keep_for(wait).await;
+        let Some(collector) = self.collector.take() else { return };
+        let (seen, kept) = (&mut self.seen, &mut self.kept);
+        // The collector hands its last words over before it ends.
+        let draining = async {
+            while let Some(last) = seen.recv().await {
+                kept.see(last);
             }
-            ledger.bad_lines += scrape.bad_lines;
-            ledger.notes.extend(scrape.notes);
-            let room = Ledger::KEPT_LINES.saturating_sub(ledger.bad_line_examples.len());
-            ledger.bad_line_examples.extend(scrape.bad_line_examples.into_iter().take(room));
-            keep_rows(scrape.rows, observed, writer);
-        }
-        // Neither a good nor a failed scrape: the end of its series.
-        Seen::TargetGone { rows, .. } => keep_rows(rows, observed, writer),
-        Seen::Pod(row) => {
-            writer.pod(row.clone());
-            replace(&mut observed.pods, row);
-        }
-        Seen::Event(row) => {
-            // In memory only what an indicator may count.
-            let counted = |i: &crate::hypothesis::model::Indicator| {
-                matches!(i.kind, IndicatorKind::EventCount { .. })
-            };
-            if setup.hypothesis.indicators.iter().any(counted) {
-                observed.events.push(row.clone());
-            }
-            writer.event(row);
-        }
-        Seen::Blind(span) => {
-            if let Some(to) = span.to {
-                observed.blind.push(Blind { window: Window::new(span.from, to) });
-            }
-            writer.manifest_mut().ledger.blind.push(span);
-        }
-        Seen::DiscoveryFailed { .. } => writer.manifest_mut().ledger.discovery_failed += 1,
-        Seen::Connected => {
-            observed.pods_watched = true;
-            writer.manifest_mut().ledger.kubernetes_watched = true;
-        }
-    }
-}
-
-fn keep_rows(rows: Vec<RawRow>, observed: &mut Observed, writer: &mut Writer) {
-    for row in &rows {
-        observed.raw.push(&row.labels, row.time, row.value);
-    }
-    writer.raw(rows);
-}
-
-fn replace(pods: &mut Vec<PodRow>, row: PodRow) {
-    match pods.iter_mut().find(|pod| pod.uid == row.uid) {
-        Some(pod) => *pod = row,
-        None => pods.push(row),
+        };
+        tokio::join!(collector.stop(), draining);
     }
 }

@@ -63,7 +63,7 @@ pub enum Status {
     Complete,
     /// *Before* was not steady, so nothing was injected.
     NotInjected,
-    /// Stopped by a signal.
+    /// Stopped by a signal, or by an error that a note of the ledger names.
     Interrupted,
     /// Stopped by the guard.
     GuardTripped,
@@ -79,7 +79,7 @@ pub struct PhaseEdges {
     /// The first instant after it; while the run is incomplete, the newest that was saved.
     pub end: Time,
     /// What set its start: `clock`, `injection`, `fault_ended`, `replacements_ready`,
-    /// `during_at_most`.
+    /// `during_at_most`, `guard`.
     pub start_source: String,
     /// How far off the start can be, milliseconds.
     pub start_uncertainty_ms: i64,

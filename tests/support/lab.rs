@@ -83,6 +83,11 @@ impl LabProcess {
         list["items"].as_array().unwrap().iter().map(pod).collect()
     }
 
+    /// Its own process: the proxy, the load, the cluster's API and its discovery.
+    pub(crate) fn pid(&self) -> i32 {
+        self.running.pid()
+    }
+
     /// The processes behind the pods: the lab's children.
     pub(crate) fn children(&self) -> Vec<i32> {
         let lab = self.running.pid();
@@ -127,6 +132,8 @@ impl Drop for LabProcess {
     fn drop(&mut self) {
         let pid = self.running.pid();
         if alive(pid) {
+            // A test may have frozen it.
+            self.running.signal(Signal::CONT);
             self.running.signal(Signal::TERM);
             if !std::thread::panicking() {
                 until("the lab ends when asked", Duration::from_secs(10), || {

@@ -50,6 +50,22 @@ impl Program {
         self
     }
 
+    /// The same program, started by another one, which is given its name and its arguments last.
+    pub(crate) fn through(self, starter: &[&str]) -> Self {
+        let mut through = Self::new(starter[0]).args(&starter[1..]).timeout(self.timeout);
+        through.command.arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => through.command.env(name, value),
+                None => through.command.env_remove(name),
+            };
+        }
+        if let Some(dir) = self.command.get_current_dir() {
+            through.command.current_dir(dir);
+        }
+        through
+    }
+
     pub(crate) fn cwd(mut self, dir: &Path) -> Self {
         self.command.current_dir(dir);
         self

@@ -6,6 +6,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use serde_json::Value;
+
 use super::{HypothesisFile, LabProcess};
 
 /// The one run of a store.
@@ -21,6 +23,12 @@ pub(crate) fn find_run(store: &Path) -> Option<PathBuf> {
         entries(store, "hypothesis=").iter().flat_map(|dir| entries(dir, "run=")).collect();
     assert!(runs.len() <= 1, "more than one run: {runs:?}");
     runs.into_iter().next()
+}
+
+/// What `run.json` says.
+#[track_caller]
+pub(crate) fn manifest(run: &Path) -> Value {
+    serde_json::from_str(&fs_err::read_to_string(run.join("run.json")).unwrap()).unwrap()
 }
 
 /// A recording of killed pods, made once for each build of the program and read by many tests.
