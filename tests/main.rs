@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod bounds;
+mod command;
 mod demo;
 mod guard;
 mod judge;
@@ -18,3 +19,4 @@ mod schema;
 mod sudden;
 mod support;
 mod tidy;
+mod undo;

@@ -148,11 +148,17 @@ mod tests {
             notation::{at, secs},
             scene::{api, hypothesis, pod, watched},
         },
-        hypothesis::model::{Amount, KillPods},
+        hypothesis::model::{Amount, KillMeans, KillPods, Unowned},
     };
 
     fn killing() -> Hypothesis {
-        let fault = KillPods { selector: api(), amount: Amount::Count(1), grace: None };
+        let fault = KillPods {
+            selector: api(),
+            amount: Amount::Count(1),
+            grace: None,
+            means: KillMeans::Delete,
+            unowned: Unowned::Refuse,
+        };
         Hypothesis { fault: Fault::KillPods(fault), ..hypothesis(Vec::new()) }
     }
 

@@ -315,10 +315,17 @@ mod tests {
 
     #[test]
     fn the_asked_number_is_of_the_pods_of_the_fault() {
-        use crate::hypothesis::model::KillPods;
+        use crate::hypothesis::model::{KillMeans, KillPods, Unowned};
         let web = LabelSelector::parse("app=web").unwrap();
-        let kill =
-            |selector| Fault::KillPods(KillPods { selector, amount: SHARE, grace: Some(secs(0)) });
+        let kill = |selector| {
+            Fault::KillPods(KillPods {
+                selector,
+                amount: SHARE,
+                grace: Some(secs(0)),
+                means: KillMeans::Delete,
+                unowned: Unowned::Refuse,
+            })
+        };
         assert!(is_about(&kill(api()), &api()));
         assert!(!is_about(&kill(web), &api()));
         assert!(is_about(&Fault::None, &api()));

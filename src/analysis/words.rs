@@ -22,6 +22,7 @@ pub(super) fn at_least(amount: Amount) -> String {
     match amount {
         Amount::Share(Share::ALL) => "all of them".to_owned(),
         Amount::Share(share) => format!("at least {share}"),
+        Amount::ShareAtMost { share, max } => format!("at least {share}, or {max}"),
         Amount::Count(count) => format!("at least {count}"),
     }
 }

@@ -3,7 +3,12 @@
 
 use std::process::ExitCode;
 
-use crate::{collect::CollectError, fault::FaultError, record::RecordError, verdict::Outcome};
+use crate::{
+    collect::CollectError,
+    fault::FaultError,
+    record::{LockError, RecordError},
+    verdict::Outcome,
+};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +77,8 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
             cause.downcast_ref::<RecordError>().and_then(RecordError::hint).map(str::to_owned);
         let collect =
             cause.downcast_ref::<CollectError>().and_then(CollectError::hint).map(str::to_owned);
-        let record = record.or(collect);
+        let lock = cause.downcast_ref::<LockError>().and_then(LockError::hint);
+        let record = record.or(collect).or(lock);
         record.or_else(|| cause.downcast_ref::<FaultError>().and_then(FaultError::hint))
     })
 }

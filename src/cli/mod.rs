@@ -16,6 +16,8 @@ mod run;
 mod schema;
 mod shell;
 mod signals;
+mod supervise;
+mod undo;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -46,12 +48,15 @@ enum Command {
     Run(run::RunArgs),
     Judge(judge::JudgeArgs),
     Report(report::ReportArgs),
+    Undo(undo::UndoArgs),
     Lab(lab::LabCommand),
     Schema(schema::SchemaArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
     #[command(hide = true)]
     LabPod(lab::LabPodCommand),
+    #[command(hide = true)]
+    Supervise(supervise::SuperviseCommand),
 }
 
 impl Cli {
@@ -64,8 +69,10 @@ impl Cli {
             Command::Run(args) => run::run(args, out),
             Command::Judge(args) => judge::run(args, out),
             Command::Report(args) => report::run(args, out),
+            Command::Undo(args) => undo::run(args, out),
             Command::Lab(args) => lab::run(args, out),
             Command::LabPod(args) => lab::run_pod(args),
+            Command::Supervise(args) => supervise::run(args),
             Command::Schema(args) => schema::run(args, out),
             Command::Completions(args) => shell::completions(args, out),
             Command::Man(args) => shell::man(args, out),

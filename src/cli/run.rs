@@ -119,6 +119,7 @@ impl Trial<'_> {
             seed,
             environment: env::tags(self.tags),
             secrets: env::secrets(),
+            program: super::lab::program()?,
             own_pod: env::variable("HOSTNAME")
                 .filter(|_| env::variable("KUBERNETES_SERVICE_HOST").is_some()),
         })

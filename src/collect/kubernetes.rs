@@ -33,8 +33,18 @@ const SILENCE: Duration = Duration::from_secs(30);
 ///
 /// A proxy is used only when the kubeconfig names it; one that is only in the environment is
 /// meant for the way out to the internet.
+///
+/// It is for those who change something: it asks once. A refusal is an answer to them, and the
+/// library's own retries would turn "your budget does not allow it" into asking on until it does.
 pub async fn kubernetes_client(source: &KubernetesSource) -> Result<Client, CollectError> {
-    Ok(Cluster::of(source).await?.client)
+    let mut config = configured(source).await?;
+    config.default_retry = false;
+    Ok(Cluster::at(config)?.client)
+}
+
+/// The address of a source's cluster, as its kubeconfig has it. Nothing is asked of the cluster.
+pub async fn cluster_address(source: &KubernetesSource) -> Result<String, CollectError> {
+    Ok(configured(source).await?.cluster_url.to_string())
 }
 
 /// A cluster and its address.
@@ -45,8 +55,11 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) async fn of(source: &KubernetesSource) -> Result<Self, CollectError> {
+        Self::at(configured(source).await?)
+    }
+
+    fn at(config: Config) -> Result<Self, CollectError> {
         install_tls();
-        let config = configured(source).await?;
         let server = config.cluster_url.to_string();
         match Client::try_from(config) {
             Ok(client) => Ok(Self { client, server }),

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 pub use http::ScrapeFailure;
-pub use kubernetes::kubernetes_client;
+pub use kubernetes::{cluster_address, kubernetes_client};
 
 pub(crate) use answer::words;
 

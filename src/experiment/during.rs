@@ -8,20 +8,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ExperimentError, Progress, Setup, Stop,
     guard::Sentry,
+    undo::{PROCESSES, UNDO_TIME, UndoSetup, Undone, change_of, take_back},
     watch::{Ended, Until, Watch},
 };
 use crate::{
     collect::kubernetes_client,
     fault::{self, KillPlan, RunningCommand},
     frame::{FaultAction, FaultRow, Observed},
-    hypothesis::model::{CommandFault, Fault, KillPods},
+    hypothesis::model::{CommandFault, Fault, KillMeans, KillPods},
     number::length,
-    record::{FaultNote, Status},
+    record::{Change, FaultNote, Status, StepState, UndoJournal},
     window::Phase,
 };
-
-/// How long a program has to end after SIGTERM before it is killed.
-const END_GRACE: Duration = Duration::from_secs(5);
 
 /// Injects the fault and watches *during*; returns how the run goes on.
 pub(super) async fn run(
@@ -90,14 +88,23 @@ async fn kill_pods(
     let own = setup.own_pod.as_deref();
     let plan = fault::plan_kill(&client, &cluster.namespace, kill, setup.seed, own).await?;
     watch.keep_fault_note(note_of_kill(&plan));
-    inject(setup, watch, progress, &format!("deleting pods: {}", plan.asked));
-    let rows = fault::kill(&client, &cluster.namespace, &plan, kill.grace, &setup.clock).await;
+    for budget in &plan.budgets {
+        progress.note(setup.clock.now(), budget);
+        watch.note_in_ledger(budget.clone());
+    }
+    let (doing, done) = match kill.means {
+        KillMeans::Delete => ("deleting", "deletion"),
+        KillMeans::Evict => ("evicting", "eviction"),
+    };
+    inject(setup, watch, progress, &format!("{doing} pods: {}", plan.asked));
+    let rows = fault::kill(&client, &cluster.namespace, &plan, kill, &setup.clock).await;
+    // A pod whose end was refused will not go: nothing is gained by waiting for it.
+    let accepted: Vec<String> =
+        rows.iter().filter(|row| row.ok).filter_map(|row| row.uid.clone()).collect();
     for row in rows {
         if !row.ok {
-            progress.note(
-                row.at,
-                &format!("the deletion of {} was refused: {}", row.object, row.detail),
-            );
+            let note = format!("the {done} of {} was refused: {}", row.object, row.detail);
+            progress.note(row.at, &note);
         }
         watch.keep_fault(row);
     }
@@ -111,7 +118,7 @@ async fn kill_pods(
                 pod.lost_at().is_none() && pod.ready.last().is_some_and(|span| span.to.is_none());
             serving && selector.matches(&pod.labels)
         });
-        plan.victims.iter().all(|victim| lost(&victim.uid)) && ready.count() >= plan.population
+        accepted.iter().all(|uid| lost(uid)) && ready.count() >= plan.population
     };
     let phases = setup.hypothesis.phases;
     let until =
@@ -130,68 +137,138 @@ async fn run_command(
     progress: &mut dyn Progress,
     sentry: &mut Sentry,
 ) -> Result<Ended, ExperimentError> {
-    let plan = setup.hypothesis.phases;
     watch.keep_fault_note(FaultNote {
         kind: setup.hypothesis.fault.kind().to_owned(),
         asked: command.argv.join(" "),
         ..FaultNote::default()
     });
+    let mut journal = UndoJournal::begin(&setup.store, &setup.hypothesis.name, &setup.run_id)?;
+    let held = fault::hold(&command.argv, &setup.program, &setup.clock, setup.secrets.clone())?;
+    if let Some(undo) = &command.undo {
+        journal.add(Change::Command { argv: undo.clone() })?;
+    }
+    journal.add(change_of(held.leftover()))?;
     inject(setup, watch, progress, &format!("running `{}`", command.argv.join(" ")));
-    let (running, started) = fault::start(&command.argv, &setup.clock, setup.secrets.clone())?;
-    let object = started.object.clone();
-    watch.keep_fault(started);
+    let running = match held.start().await {
+        Ok((running, started)) => {
+            watch.keep_fault(started);
+            running
+        }
+        Err(error) => {
+            let at = setup.clock.now();
+            for place in journal.pending() {
+                let detail = "the program was never started".to_owned();
+                journal.settle(place, StepState::Done { at, detail })?;
+            }
+            return Err(error.into());
+        }
+    };
+    let (running, ended) = while_it_runs(setup, command, running, watch, progress, sentry).await;
+    // However it came to its end, an error of ours included: what is left of the program is
+    // ended, and then what it did is taken back.
+    let stop = watch.stop();
+    let mut rows = watch.while_doing(ended_or_hurried(setup, running, stop)).await;
+    let undone = watch.while_doing(undo(setup, &mut journal)).await;
+    rows.extend(undone.rows.iter().filter(|row| is_told(row)).cloned());
+    for row in rows {
+        progress.note(row.at, &told(&row));
+        watch.keep_fault(row);
+    }
+    if !undone.is_complete() {
+        let note = format!(
+            "what the fault did was not taken back: `homeostat undo {}` tries again",
+            setup.run_id
+        );
+        progress.note(setup.clock.now(), &note);
+        watch.note_in_ledger(note);
+    }
+    watch.set_during_ended_by("fault_ended");
+    match undone.unwritten {
+        None => ended,
+        Some(error) => ended.and(Err(error.into())),
+    }
+}
+
+/// Watches until the program and *during* are over. The program may still run then.
+async fn while_it_runs(
+    setup: &Setup,
+    command: &CommandFault,
+    running: RunningCommand,
+    watch: &mut Watch<'_>,
+    progress: &mut dyn Progress,
+    sentry: &mut Sentry,
+) -> (RunningCommand, Result<Ended, ExperimentError>) {
+    let plan = setup.hypothesis.phases;
     let least = Instant::now() + plan.during;
-    let end = CancellationToken::new();
-    let ending = tokio::spawn(until_over(running, end.clone(), watch.stop()));
-    let mut done = |_: &Observed| ending.is_finished();
+    let give_up = CancellationToken::new();
+    let waiting = tokio::spawn(until_over(running, give_up.clone()));
+    let mut done = |_: &Observed| waiting.is_finished();
     let most = plan.during_at_most.min(command.timeout.max(plan.during));
     let until = Until::Done { least: Duration::ZERO, most, done: &mut done, sentry };
     let ended = watch.until(until, progress).await;
-    // Whatever ended the watching, a full disk too: the program ends first of all.
-    if !ending.is_finished() {
-        let note = format!("ending the program, which has {} for it", length(END_GRACE));
-        progress.note(setup.clock.now(), &note);
+    give_up.cancel();
+    let (running, row) = waiting.await.expect("waiting for a program does not panic");
+    if let Some(row) = row {
+        progress.note(row.at, &told(&row));
+        watch.keep_fault(row);
     }
-    end.cancel();
-    let row = ending.await.expect("waiting for a program does not panic");
-    let row = row.unwrap_or_else(|| FaultRow {
-        at: setup.clock.now(),
-        action: FaultAction::CommandEnded,
-        object,
-        uid: None,
-        ok: false,
-        detail: "killed at once: a second signal".to_owned(),
-    });
-    progress.note(row.at, row.detail.lines().next().unwrap_or_default());
-    watch.keep_fault(row);
-    watch.set_during_ended_by("fault_ended");
-    let ended = ended?;
-    if ended != Ended::Done {
-        return Ok(ended);
+    match ended {
+        Ok(Ended::Done) => {}
+        ended => return (running, ended),
     }
     // A program that is over early leaves the rest of *during* to be watched.
     let rest = least.saturating_duration_since(Instant::now());
     let mut done = |_: &Observed| true;
     let until =
         Until::Done { least: rest, most: rest + Duration::from_secs(1), done: &mut done, sentry };
-    watch.until(until, progress).await
+    (running, watch.until(until, progress).await)
 }
 
-/// Waits for a program to end, or ends it: with its grace or, when somebody is in a hurry, by
-/// killing it, and then there is nothing to say of it.
+/// Waits for a program to end, until that is given up.
 async fn until_over(
     mut running: RunningCommand,
-    end: CancellationToken,
-    stop: Stop,
-) -> Option<FaultRow> {
+    give_up: CancellationToken,
+) -> (RunningCommand, Option<FaultRow>) {
+    let row = give_up.run_until_cancelled(running.wait()).await;
+    (running, row)
+}
+
+/// Ends what still runs: with its grace or, when somebody is in a hurry, at once.
+async fn ended_or_hurried(setup: &Setup, running: RunningCommand, stop: Stop) -> Vec<FaultRow> {
+    let object = running.object().to_owned();
     tokio::select! {
-        row = running.wait() => return Some(row),
-        () = end.cancelled() => {}
+        rows = running.end() => rows,
+        // What is dropped is ended by its supervisor, with all that it started.
+        () = stop.hurried() => vec![FaultRow {
+            at: setup.clock.now(),
+            action: FaultAction::CommandEnded,
+            object,
+            uid: None,
+            ok: false,
+            detail: "not waited for: a second signal".to_owned(),
+        }],
     }
-    tokio::select! {
-        row = running.end(END_GRACE) => Some(row),
-        // What is dropped is killed, with all that it started.
-        () = stop.hurried() => None,
+}
+
+async fn undo(setup: &Setup, journal: &mut UndoJournal) -> Undone {
+    let (clock, secrets) = (&setup.clock, setup.secrets.as_slice());
+    let undo = UndoSetup { program: &setup.program, clock, secrets, within: UNDO_TIME };
+    take_back(journal, &undo, &mut |_| {}).await
+}
+
+/// That nothing was left of a program that has just been ended is no news.
+fn is_told(row: &FaultRow) -> bool {
+    !row.ok || row.object != PROCESSES
+}
+
+/// A row in a line.
+fn told(row: &FaultRow) -> String {
+    let said = row.detail.lines().next().unwrap_or_default();
+    match row.action {
+        FaultAction::CommandStarted | FaultAction::CommandEnded => said.to_owned(),
+        FaultAction::BackgroundEnded => format!("the program in the background: {said}"),
+        FaultAction::Undone => format!("undo by `{}`: {said}", row.object),
+        FaultAction::DeletePod | FaultAction::EvictPod => format!("{}: {said}", row.object),
     }
 }
 

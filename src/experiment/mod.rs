@@ -4,13 +4,16 @@
 //! done goes through `fault`, what is kept goes to `record`, and whether *before* was steady is
 //! asked of `verdict`. It never judges; the recording is judged when it is closed.
 
+mod admission;
 mod during;
 mod guard;
 mod keep;
 mod stop;
+mod undo;
 mod watch;
 
 pub use stop::{Stop, Urgency};
+pub use undo::{UNDO_TIME, UndoSetup, Undone, take_back};
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,7 +26,7 @@ use crate::{
     fault::FaultError,
     frame::Ledger,
     hypothesis::{Hypothesis, model::MetricsSource},
-    record::{FORMAT_VERSION, FaultNote, Manifest, RecordError, Status, Writer},
+    record::{FORMAT_VERSION, FaultNote, LockError, Manifest, RecordError, Status, Writer},
     time::Time,
     verdict::{self, Outcome},
     window::Phase,
@@ -53,6 +56,8 @@ pub struct Setup {
     pub secrets: Vec<String>,
     /// The pod this process runs in, if any: it is never a victim.
     pub own_pod: Option<String>,
+    /// Our own program: it also supervises the program of a fault.
+    pub program: Utf8PathBuf,
 }
 
 /// What a run tells while it goes.
@@ -74,6 +79,9 @@ pub enum ExperimentError {
     /// The fault could not be injected.
     #[error("the fault could not be injected")]
     Fault(#[from] FaultError),
+    /// The run may not begin now.
+    #[error("the run was not begun")]
+    Refused(#[from] LockError),
     /// The recording could not be written.
     #[error("the recording could not be written")]
     Record(#[from] RecordError),
@@ -100,7 +108,9 @@ pub async fn run(
     progress: &mut dyn Progress,
     stop: Stop,
 ) -> Result<Utf8PathBuf, ExperimentError> {
-    // A store that cannot be written to is refused here, before anything is looked at.
+    // Refused here, before anything is looked at: what another run is at, what a run before left
+    // behind, and a store that cannot be written to.
+    let _lock = admission::admit(setup).await?;
     let writer = Writer::create(&setup.store, manifest(setup))?;
     let mut watch = Watch::new(setup, writer, stop);
     let recorded = format!("recorded in {}", watch.dir());

@@ -14,7 +14,7 @@ pub struct Stop {
 pub enum Urgency {
     /// End the fault with its grace, take it back, wait for the last samples, close.
     Orderly,
-    /// End the fault at once and wait for nothing; what was seen is still saved.
+    /// End the fault at once, take it back, and wait for nothing else; what was seen is saved.
     Hurried,
     /// Leave, whatever is left undone.
     AtOnce,

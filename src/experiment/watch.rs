@@ -252,6 +252,18 @@ impl<'a> Watch<'a> {
         self.kept.ledger().notes.push(note);
     }
 
+    /// Goes on watching while something else is done, so that nothing waits to be seen.
+    pub(super) async fn while_doing<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                Some(seen) = self.seen.recv() => self.keep(seen),
+            }
+        }
+    }
+
     /// Watches until the stretch is over, saving and telling progress on the way.
     pub(super) async fn until(
         &mut self,

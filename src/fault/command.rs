@@ -1,16 +1,23 @@
-//! Any program as a fault: started, watched, ended with everything that it started.
+//! Any program as a fault: started under a supervisor, watched, ended with everything that it
+//! started.
 
 use std::{
     io,
-    os::unix::process::ExitStatusExt,
-    process::{ExitStatus, Stdio},
+    os::unix::net::UnixStream as Socket,
+    process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use camino::Utf8Path;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
+    io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines,
+    },
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     process::{Child, Command},
 };
 use tokio_util::task::TaskTracker;
@@ -18,6 +25,10 @@ use tokio_util::task::TaskTracker;
 use super::{
     FaultError,
     capture::{Capture, Secrets},
+    leftover::Leftover,
+    lifeline::{By, GO, Said, Status},
+    process::MARK,
+    supervisor::KILL_TIME,
 };
 use crate::{
     clock::Clock,
@@ -26,145 +37,239 @@ use crate::{
     time::Time,
 };
 
+/// How long a program has to end after SIGTERM before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// How long output may still come after the program ended: something that it left behind may
 /// hold the pipe open for ever.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
-/// How often a process group is looked at while its end is awaited.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long a supervisor may take for its own part of the work, on a machine that is busy.
+const SLACK: Duration = Duration::from_secs(10);
 
 /// The longest line that is kept together when two streams write at once.
 const LINE: usize = 8 * 1024;
 
-/// Starts a program without a shell, in a process group of its own, with no input. Any of
+/// Starts a supervisor for a program, and not yet the program: what can be left of it is known
+/// from now on, so that it can be written down first. `homeostat` is our own program.
+///
+/// The program will run without a shell, in a process group of its own, with no input. Any of
 /// `secrets` is replaced in everything that is kept of it.
-pub fn start(
+pub fn hold(
     argv: &[String],
+    homeostat: &Utf8Path,
     clock: &Clock,
     secrets: Vec<String>,
-) -> Result<(RunningCommand, FaultRow), FaultError> {
-    let [program, arguments @ ..] = argv else { return Err(FaultError::NoCommand) };
+) -> Result<HeldCommand, FaultError> {
+    if argv.is_empty() {
+        return Err(FaultError::NoCommand);
+    }
     let secrets = Secrets::new(secrets);
-    let started_at = clock.now();
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
+    let mark = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
+    let refused = |source| FaultError::Supervisor { source };
+    let (ours, theirs) = Socket::pair().map_err(refused)?;
+    let mut supervisor = Command::new(homeostat.as_std_path())
+        .args(["supervise", "--grace-ms", &GRACE.as_millis().to_string(), "--"])
+        .args(argv)
+        .env(MARK, &mark)
+        .stdin(std::os::fd::OwnedFd::from(theirs))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Ctrl-C goes to a whole process group: the supervisor must not be told before us.
         .process_group(0)
-        .kill_on_drop(true)
         .spawn()
-        .map_err(|source| FaultError::Start { program: program.clone(), source })?;
+        .map_err(refused)?;
     let output = Arc::new(Mutex::new(Capture::default()));
     let readers = TaskTracker::new();
-    if let Some(stdout) = child.stdout.take() {
+    if let Some(stdout) = supervisor.stdout.take() {
         readers.spawn(read(stdout, Arc::clone(&output)));
     }
-    if let Some(stderr) = child.stderr.take() {
+    if let Some(stderr) = supervisor.stderr.take() {
         readers.spawn(read(stderr, Arc::clone(&output)));
     }
     readers.close();
-    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    ours.set_nonblocking(true).map_err(refused)?;
+    let (said, lifeline) = UnixStream::from_std(ours).map_err(refused)?.into_split();
+    let leftover = Leftover::of(supervisor.id(), mark).map_err(refused)?;
     let command = RunningCommand {
-        child,
-        group,
+        supervisor,
+        lifeline: Some(lifeline),
+        said: BufReader::new(said).lines(),
+        leftover,
         object: secrets.redact(argv.join(" ").as_bytes()),
-        started_at,
+        started_at: clock.now(),
         clock: clock.clone(),
         output,
         readers,
         secrets,
+        over: false,
     };
-    let detail = group.map_or_else(String::new, |id| format!("process {}", id.as_raw_nonzero()));
-    let row = command.row(FaultAction::CommandStarted, true, detail);
-    Ok((command, row))
+    Ok(HeldCommand { program: argv[0].clone(), command })
 }
 
-/// A program that runs. Dropping it kills it, with all that it started.
+/// A program that is about to be started. Dropped, it never is.
+#[derive(Debug)]
+pub struct HeldCommand {
+    program: String,
+    command: RunningCommand,
+}
+
+impl HeldCommand {
+    /// What may be left of it, should we and its supervisor be killed.
+    pub fn leftover(&self) -> &Leftover {
+        &self.command.leftover
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> Result<(RunningCommand, FaultRow), FaultError> {
+        let Self { program, mut command } = self;
+        command.started_at = command.clock.now();
+        if let Some(lifeline) = &mut command.lifeline {
+            let go = format!("{GO}\n");
+            let written = lifeline.write_all(go.as_bytes()).await;
+            written.map_err(|source| FaultError::Supervisor { source })?;
+        }
+        let pid = match command.next().await {
+            Some(Said::Started { pid }) => pid,
+            Some(Said::NotStarted { os_error, message }) => {
+                let other = || io::Error::other(message);
+                let source = os_error.map_or_else(other, io::Error::from_raw_os_error);
+                return Err(FaultError::Start { program, source });
+            }
+            Some(Said::Ended { .. } | Said::Gone { .. }) | None => {
+                let source = io::ErrorKind::UnexpectedEof.into();
+                return Err(FaultError::Supervisor { source });
+            }
+        };
+        let detail = format!("process {pid}");
+        let row = command.row(command.started_at, FaultAction::CommandStarted, true, detail);
+        Ok((command, row))
+    }
+}
+
+/// A program that runs. Dropping it lets its supervisor end it, with all that it started; so does
+/// our own end, however we end.
 #[derive(Debug)]
 pub struct RunningCommand {
-    child: Child,
-    /// Its process group; none once the program was seen to end by itself.
-    group: Option<Pid>,
+    supervisor: Child,
+    /// None once the end was asked for.
+    lifeline: Option<OwnedWriteHalf>,
+    said: Lines<BufReader<OwnedReadHalf>>,
+    leftover: Leftover,
     object: String,
     started_at: Time,
     clock: Clock,
     output: Arc<Mutex<Capture>>,
     readers: TaskTracker,
     secrets: Secrets,
+    /// Whether the program's own end has been told.
+    over: bool,
 }
 
 impl RunningCommand {
-    /// Waits until it ends by itself. It may be given up and asked for again.
+    /// What runs, as it is kept: without secrets.
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// Waits until it ends by itself. It may be given up and asked for again, until it has
+    /// answered.
     ///
     /// The row is `ok` when the exit status is 0. What the program left running in the
-    /// background is its own affair and is left alone.
+    /// background runs on until [`Self::end`].
     pub async fn wait(&mut self) -> FaultRow {
-        let status = self.child.wait().await;
-        self.group = None;
-        self.ended(status, "").await
-    }
-
-    /// Ends it: the whole process group is asked to end and, after `grace`, made to. The row is
-    /// `ok` when it ended, however it did, and says how.
-    pub async fn end(mut self, grace: Duration) -> FaultRow {
-        // What it may have left running ends with the drop.
-        if let Ok(Some(status)) = self.child.try_wait() {
-            return self.ended(Ok(status), "").await;
+        match self.next().await {
+            Some(Said::Ended { status, by }) => self.ended(status, by).await,
+            Some(Said::Started { .. } | Said::NotStarted { .. } | Said::Gone { .. }) | None => {
+                self.lost().await
+            }
         }
-        self.signal(Signal::TERM);
-        let all_gone = async {
-            let status = self.child.wait().await;
-            while self.group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
-                tokio::time::sleep(LOOK).await;
-            }
-            status
-        };
-        let (status, how) = match tokio::time::timeout(grace, all_gone).await {
-            Ok(status) => (status, "ended when asked: "),
-            Err(_) => {
-                self.signal(Signal::KILL);
-                (self.child.wait().await, "killed, it did not end when asked: ")
-            }
-        };
-        self.group = None;
-        let ok = status.is_ok();
-        FaultRow { ok, ..self.ended(status, how).await }
     }
 
-    async fn ended(&mut self, status: io::Result<ExitStatus>, how: &str) -> FaultRow {
+    /// Ends it and all that is left of it: asked to and, after a grace, made to. One row for its
+    /// own end, unless [`Self::wait`] has told it, and one for what it left behind, if anything.
+    /// The first is `ok` when it ended, however it did, and says how.
+    pub async fn end(mut self) -> Vec<FaultRow> {
+        // The supervisor hears the end of its lifeline.
+        self.lifeline = None;
+        let mut rows = Vec::new();
+        let most = GRACE + KILL_TIME + SLACK;
+        let telling = async {
+            loop {
+                match self.next().await {
+                    Some(Said::Ended { status, by }) => rows.push(self.ended(status, by).await),
+                    Some(Said::Gone { background, left }) => {
+                        rows.extend(self.background(&background, &left));
+                        return true;
+                    }
+                    Some(Said::Started { .. } | Said::NotStarted { .. }) => {}
+                    None => return false,
+                }
+            }
+        };
+        let told = tokio::time::timeout(most, telling).await.unwrap_or(false);
+        if !told {
+            rows.push(self.lost().await);
+        }
+        if let Err(error) = self.supervisor.wait().await {
+            tracing::debug!(%error, "the end of the supervisor could not be seen");
+        }
+        rows
+    }
+
+    /// The next saying of the supervisor; none when there is none any more. It may be given up.
+    async fn next(&mut self) -> Option<Said> {
+        let line = self.said.next_line().await.ok()??;
+        serde_json::from_str(&line).ok()
+    }
+
+    async fn ended(&mut self, status: Status, by: By) -> FaultRow {
+        self.over = true;
         let at = self.clock.now();
         // What is not there by then is left out; the program itself has ended.
         let whole = tokio::time::timeout(LAST_OUTPUT, self.readers.wait()).await.is_ok();
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).text(&self.secrets);
         let after = length(at.since(self.started_at));
-        let (ok, said) = match status {
-            Ok(status) => (status.success(), in_words(status)),
-            Err(error) => (false, format!("its end could not be seen: {error}")),
+        let how = match by {
+            By::Itself => "",
+            By::Asked => "ended when asked: ",
+            By::Killed => "killed, it did not end when asked: ",
         };
+        let said = match status {
+            Status::Exit(code) => format!("exit status {code}"),
+            Status::Signal(signal) => format!("signal {signal}"),
+        };
+        let ok = by != By::Itself || status == Status::Exit(0);
         let open = if whole { "" } else { "\n[something it started still holds its output open]" };
         let detail = format!("{how}{said} after {after}\n{output}{open}");
-        FaultRow { at, ..self.row(FaultAction::CommandEnded, ok, detail) }
+        self.row(at, FaultAction::CommandEnded, ok, detail)
     }
 
-    fn row(&self, action: FaultAction, ok: bool, detail: String) -> FaultRow {
-        let object = self.object.clone();
-        FaultRow { at: self.started_at, action, object, uid: None, ok, detail }
+    fn background(&self, background: &[String], left: &[String]) -> Option<FaultRow> {
+        let detail = match (background, left) {
+            ([], []) => return None,
+            (ended, []) => format!("it had left running, and we ended: {}", ended.join(", ")),
+            (_, left) => format!("could not be ended: {}", left.join(", ")),
+        };
+        let ok = left.is_empty();
+        Some(self.row(self.clock.now(), FaultAction::BackgroundEnded, ok, detail))
     }
 
-    /// A group that has already ended cannot be signalled, which is as good.
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group
-            && let Err(error) = kill_process_group(group, signal)
-        {
-            tracing::debug!(%error, "the process group could not be signalled");
-        }
+    /// The supervisor is gone without a word: what is left of the program is ended by us.
+    async fn lost(&mut self) -> FaultRow {
+        let action =
+            if self.over { FaultAction::BackgroundEnded } else { FaultAction::CommandEnded };
+        self.over = true;
+        let said = match self.leftover.end().await {
+            Ok(ended) => ended,
+            Err(left) => left,
+        };
+        let detail = format!("its supervisor is gone, so its end was not seen: {said}");
+        self.row(self.clock.now(), action, false, detail)
     }
-}
 
-impl Drop for RunningCommand {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
+    fn row(&self, at: Time, action: FaultAction, ok: bool, detail: String) -> FaultRow {
+        FaultRow { at, action, object: self.object.clone(), uid: None, ok, detail }
     }
 }
 
@@ -182,146 +287,4 @@ async fn read(mut stream: impl AsyncRead + Unpin, output: Arc<Mutex<Capture>>) {
         pending.drain(..whole);
     }
     push(&pending);
-}
-
-fn in_words(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => status.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str, secrets: &[&str]) -> (RunningCommand, FaultRow) {
-        let argv = ["sh", "-c", script].map(str::to_owned);
-        let secrets = secrets.iter().map(|s| (*s).to_owned()).collect();
-        start(&argv, &Clock::system(), secrets).unwrap()
-    }
-
-    /// The detail without the time that it took.
-    fn untimed(row: &FaultRow) -> String {
-        let (first, output) = row.detail.split_once('\n').unwrap();
-        let (how, _) = first.rsplit_once(" after ").unwrap();
-        format!("{how}|{output}")
-    }
-
-    async fn wait(script: &str, secrets: &[&str]) -> FaultRow {
-        sh(script, secrets).0.wait().await
-    }
-
-    fn alive(pid: &str) -> bool {
-        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        // A zombie that nobody has reaped yet is dead all the same.
-        rustix::process::test_kill_process(pid).is_ok()
-            && !fs_err::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
-                .is_ok_and(|stat| stat.contains(") Z "))
-    }
-
-    #[tokio::test]
-    async fn a_program_ends_with_its_status_and_output() {
-        let row = wait("echo out; echo err >&2; exit 3", &[]).await;
-        assert_eq!((row.ok, row.action), (false, FaultAction::CommandEnded));
-        let said = untimed(&row);
-        assert!(said == "exit status 3|out\nerr\n" || said == "exit status 3|err\nout\n", "{said}");
-        let row = wait("printf done", &[]).await;
-        assert_eq!((row.ok, untimed(&row).as_str()), (true, "exit status 0|done"));
-    }
-
-    #[tokio::test]
-    async fn its_start_is_a_row_of_its_own() {
-        let (mut command, row) = sh("exit 0", &[]);
-        assert_eq!(
-            (row.ok, row.action, row.object.as_str()),
-            (true, FaultAction::CommandStarted, "sh -c exit 0")
-        );
-        assert!(row.at <= command.wait().await.at);
-    }
-
-    #[tokio::test]
-    async fn secrets_are_in_neither_output_nor_name() {
-        let (mut command, started) = sh("echo token s3cret; echo s3cret >&2", &["s3cret"]);
-        let ended = command.wait().await;
-        assert_eq!(started.object, "sh -c echo token [redacted]; echo [redacted] >&2");
-        assert!(ended.detail.contains("token [redacted]") && !ended.detail.contains("s3cret"));
-    }
-
-    #[tokio::test]
-    async fn it_has_no_input_and_ends_by_signal_in_words() {
-        assert_eq!(untimed(&wait("cat; kill -9 $$", &[]).await), "signal 9|");
-    }
-
-    #[tokio::test]
-    async fn ending_it_ends_all_that_it_started() {
-        let (mut command, _) = sh("sleep 60 & echo $!; wait", &[]);
-        // The program tells the pid of its child, which is how we know that both run.
-        let child = loop {
-            let said = command.output.lock().unwrap().text(&Secrets::default());
-            if said.ends_with('\n') {
-                break said;
-            }
-            assert!(command.child.try_wait().unwrap().is_none());
-            tokio::time::sleep(LOOK).await;
-        };
-        assert!(alive(&child));
-        let row = command.end(Duration::from_secs(10)).await;
-        assert_eq!((row.ok, untimed(&row)), (true, format!("ended when asked: signal 15|{child}")));
-        assert!(!alive(&child));
-    }
-
-    #[tokio::test]
-    async fn what_does_not_end_when_asked_is_killed() {
-        let (command, _) = sh("trap '' TERM; echo ready; while :; do sleep 1; done", &[]);
-        while command.output.lock().unwrap().text(&Secrets::default()).is_empty() {
-            tokio::time::sleep(LOOK).await;
-        }
-        let row = command.end(Duration::from_millis(100)).await;
-        assert_eq!(
-            (row.ok, untimed(&row).as_str()),
-            (true, "killed, it did not end when asked: signal 9|ready\n")
-        );
-    }
-
-    #[tokio::test]
-    async fn what_ended_by_itself_was_not_ended_by_us() {
-        let (mut command, _) = sh("exit 2", &[]);
-        command.wait().await;
-        let row = command.end(Duration::from_secs(1)).await;
-        assert_eq!((row.ok, untimed(&row).as_str()), (false, "exit status 2|"));
-    }
-
-    #[tokio::test]
-    async fn something_left_in_the_background_does_not_hold_us_up() {
-        let (mut command, _) = sh("sleep 5 & echo done", &[]);
-        let row = command.wait().await;
-        let said = untimed(&row);
-        assert_eq!(
-            said,
-            "exit status 0|done\n\n[something it started still holds its output open]"
-        );
-    }
-
-    #[tokio::test]
-    async fn waiting_may_be_given_up_and_taken_up_again() {
-        let (mut command, _) = sh("sleep 0.2; echo late", &[]);
-        assert!(tokio::time::timeout(Duration::from_millis(1), command.wait()).await.is_err());
-        assert_eq!(untimed(&command.wait().await), "exit status 0|late\n");
-    }
-
-    #[tokio::test]
-    async fn much_output_does_not_block_the_program() {
-        let row = wait("i=0; while [ $i -lt 3000 ]; do echo \"line $i ......................................................\"; i=$((i+1)); done", &[]).await;
-        assert!(row.detail.len() < 66 * 1024 && row.detail.contains("bytes cut]"));
-        assert!(row.detail.contains("line 0 .") && row.detail.contains("line 2999 ."));
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_started_says_which_program() {
-        let missing = start(&["no-such-program".to_owned()], &Clock::system(), Vec::new());
-        assert_eq!(missing.unwrap_err().to_string(), "`no-such-program` could not be started");
-        assert!(matches!(start(&[], &Clock::system(), Vec::new()), Err(FaultError::NoCommand)));
-    }
 }

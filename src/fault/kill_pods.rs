@@ -1,23 +1,26 @@
-//! Some pods, chosen at random among the ready ones, are deleted at once.
+//! Some pods, chosen at random among the ready ones, are deleted or evicted at once.
 //!
-//! Never more than asked for, never one that was not in the plan (each delete names the uid),
-//! never the pod that we run in.
+//! Never more than asked for, never one that was not in the plan (each request names the uid),
+//! never the pod that we run in, and never one that nothing would put back, unless told.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{
+    api::{core::v1::Pod, policy::v1::Eviction},
+    apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions},
+};
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams, Preconditions},
+    api::{DeleteParams, ListParams, PostParams},
 };
 
-use super::FaultError;
+use super::{FaultError, budgets};
 use crate::{
     clock::Clock,
     collect::words,
     frame::{FaultAction, FaultRow},
-    hypothesis::model::{Amount, KillPods},
+    hypothesis::model::{Amount, KillMeans, KillPods, Unowned},
     number::{digits, length},
 };
 
@@ -40,6 +43,8 @@ pub struct KillPlan {
     pub asked: String,
     /// The seed of the choice: with the same pods it chooses the same.
     pub seed: u64,
+    /// What the PodDisruptionBudgets say of it, a sentence each; or why they are not known.
+    pub budgets: Vec<String>,
 }
 
 /// A pod to be deleted.
@@ -59,73 +64,150 @@ pub async fn plan_kill(
     seed: u64,
     own_pod: Option<&str>,
 ) -> Result<KillPlan, FaultError> {
-    plan(client, namespace, &kill.selector.to_string(), kill.amount, seed, own_pod).await
-}
-
-async fn plan(
-    client: &Client,
-    namespace: &str,
-    selector: &str,
-    amount: Amount,
-    seed: u64,
-    own_pod: Option<&str>,
-) -> Result<KillPlan, FaultError> {
-    let pods = list(client, namespace, selector).await?;
+    let selector = kill.selector.to_string();
+    let pods = list(client, namespace, &selector).await?;
     let matching = pods.len();
-    let ready: Vec<Victim> = pods
+    let ready: Vec<Pod> = pods
         .into_iter()
         .filter(is_ready)
         .filter(|pod| own_pod.is_none() || pod.metadata.name.as_deref() != own_pod)
-        .filter_map(|pod| Some(Victim { name: pod.metadata.name?, uid: pod.metadata.uid? }))
         .collect();
     if ready.is_empty() {
-        let (namespace, selector) = (namespace.to_owned(), selector.to_owned());
+        let namespace = namespace.to_owned();
         return Err(FaultError::NoReadyPod { namespace, selector, matching });
     }
-    choose(ready, amount, seed)
+    match kill.unowned {
+        Unowned::Refuse => refuse_unowned(&ready, &selector)?,
+        Unowned::Take => {}
+    }
+    let mut plan = choose(ready.iter().filter_map(Victim::of).collect(), kill.amount, seed)?;
+    let chosen = |pod: &&Pod| {
+        plan.victims.iter().any(|victim| Some(&victim.uid) == pod.metadata.uid.as_ref())
+    };
+    let labels: Vec<BTreeMap<String, String>> = ready
+        .iter()
+        .filter(chosen)
+        .map(|pod| pod.metadata.labels.clone().unwrap_or_default())
+        .collect();
+    plan.budgets = budgets::said(client, namespace, &labels, kill.means).await;
+    Ok(plan)
 }
 
-/// Asks for the deletion of every victim at once; one row for each, in their order. `grace`
-/// replaces the pods' own grace period; a part of a second counts as a whole one.
+impl Victim {
+    fn of(pod: &Pod) -> Option<Self> {
+        Some(Self { name: pod.metadata.name.clone()?, uid: pod.metadata.uid.clone()? })
+    }
+}
+
+/// Refuses when any of the pods that could be chosen has no controller. To count them out would
+/// make the share one of another number than the one that people see; to leave it to the choice
+/// would make the same hypothesis run on one night and not on the next.
+fn refuse_unowned(ready: &[Pod], selector: &str) -> Result<(), FaultError> {
+    let owned = |pod: &Pod| {
+        let owners = pod.metadata.owner_references.iter().flatten();
+        owners.into_iter().any(|owner| owner.controller == Some(true))
+    };
+    let pods: Vec<String> = ready
+        .iter()
+        .filter(|pod| !owned(pod))
+        .filter_map(|pod| pod.metadata.name.clone())
+        .collect();
+    if pods.is_empty() {
+        return Ok(());
+    }
+    Err(FaultError::Unowned { selector: selector.to_owned(), pods })
+}
+
+/// Asks for the end of every victim at once; one row for each, in their order. `grace` replaces
+/// the pods' own grace period; a part of a second counts as a whole one.
 pub async fn kill(
     client: &Client,
     namespace: &str,
     plan: &KillPlan,
-    grace: Option<Duration>,
+    kill: &KillPods,
     clock: &Clock,
 ) -> Vec<FaultRow> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let seconds = grace.map(|grace| {
+    let seconds = kill.grace.map(|grace| {
         let whole = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
         u32::try_from(whole).unwrap_or(u32::MAX)
     });
-    join_all(plan.victims.iter().map(|victim| delete(&pods, victim, seconds, clock))).await
+    let one = |victim| ask(&pods, victim, kill.means, seconds, clock);
+    join_all(plan.victims.iter().map(one)).await
+}
+
+async fn ask(
+    pods: &Api<Pod>,
+    victim: &Victim,
+    means: KillMeans,
+    grace_seconds: Option<u32>,
+    clock: &Clock,
+) -> FaultRow {
+    let at = clock.now();
+    let request = async {
+        match means {
+            KillMeans::Delete => delete(pods, victim, grace_seconds).await,
+            KillMeans::Evict => evict(pods, victim, grace_seconds).await,
+        }
+    };
+    let (ok, detail) = match tokio::time::timeout(ANSWER_TIME, request).await {
+        Ok(Ok(())) => (true, format!("accepted after {}", length(clock.now().since(at)))),
+        Ok(Err(error)) => (false, refusal(&error)),
+        // It may have been heard all the same: what happened to the pod will show.
+        Err(_) => (false, format!("no answer within {}", length(ANSWER_TIME))),
+    };
+    let action = match means {
+        KillMeans::Delete => FaultAction::DeletePod,
+        KillMeans::Evict => FaultAction::EvictPod,
+    };
+    let (object, uid) = (victim.name.clone(), Some(victim.uid.clone()));
+    FaultRow { at, action, object, uid, ok, detail }
 }
 
 async fn delete(
     pods: &Api<Pod>,
     victim: &Victim,
     grace_seconds: Option<u32>,
-    clock: &Clock,
-) -> FaultRow {
+) -> Result<(), kube::Error> {
+    let preconditions =
+        kube::api::Preconditions { resource_version: None, uid: Some(victim.uid.clone()) };
     let params = DeleteParams {
         grace_period_seconds: grace_seconds,
-        preconditions: Some(Preconditions {
-            resource_version: None,
-            uid: Some(victim.uid.clone()),
-        }),
+        preconditions: Some(preconditions),
         ..DeleteParams::default()
     };
-    let at = clock.now();
-    let (ok, detail) =
-        match tokio::time::timeout(ANSWER_TIME, pods.delete(&victim.name, &params)).await {
-            Ok(Ok(_)) => (true, format!("accepted after {}", length(clock.now().since(at)))),
-            Ok(Err(error)) => (false, words(&error)),
-            // It may have been heard all the same: what happened to the pod will show.
-            Err(_) => (false, format!("no answer within {}", length(ANSWER_TIME))),
-        };
-    let (object, uid) = (victim.name.clone(), Some(victim.uid.clone()));
-    FaultRow { at, action: FaultAction::DeletePod, object, uid, ok, detail }
+    pods.delete(&victim.name, &params).await.map(drop)
+}
+
+/// The body is our own: that of the library's `evict` names its options `delete_options`, which a
+/// server does not know, and the uid and the grace period would be lost without a word.
+async fn evict(
+    pods: &Api<Pod>,
+    victim: &Victim,
+    grace_seconds: Option<u32>,
+) -> Result<(), kube::Error> {
+    let eviction = Eviction {
+        metadata: ObjectMeta { name: Some(victim.name.clone()), ..ObjectMeta::default() },
+        delete_options: Some(DeleteOptions {
+            grace_period_seconds: grace_seconds.map(i64::from),
+            preconditions: Some(Preconditions {
+                resource_version: None,
+                uid: Some(victim.uid.clone()),
+            }),
+            ..DeleteOptions::default()
+        }),
+    };
+    let params = PostParams::default();
+    let answer: Result<serde_json::Value, _> =
+        pods.create_subresource("eviction", &victim.name, &params, &eviction).await;
+    answer.map(drop)
+}
+
+/// The server's words, with its reasons: of a budget, only they say which and why.
+fn refusal(error: &kube::Error) -> String {
+    let kube::Error::Api(status) = error else { return words(error) };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.fold(words(error), |text, cause| format!("{text} {}", cause.message))
 }
 
 async fn list(client: &Client, namespace: &str, selector: &str) -> Result<Vec<Pod>, FaultError> {
@@ -168,7 +250,7 @@ fn choose(mut ready: Vec<Victim>, amount: Amount, seed: u64) -> Result<KillPlan,
     fastrand::Rng::with_seed(seed).shuffle(&mut ready);
     ready.truncate(expected);
     ready.sort();
-    Ok(KillPlan { victims: ready, population, expected, asked, seed })
+    Ok(KillPlan { victims: ready, population, expected, asked, seed, budgets: Vec::new() })
 }
 
 fn in_words(amount: Amount, population: usize) -> String {
@@ -184,6 +266,10 @@ fn in_words(amount: Amount, population: usize) -> String {
                 format!("{said} ({}, rounded down)", digits(exact))
             }
         }
+        Amount::ShareAtMost { share, max } => {
+            let said = in_words(Amount::Share(share), population);
+            if share.floor_of(population) > max { format!("{said}, capped at {max}") } else { said }
+        }
     }
 }
 
@@ -198,7 +284,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::number::Share;
+    use crate::{hypothesis::selector::LabelSelector, number::Share};
 
     fn pods(count: usize) -> Vec<Victim> {
         (0..count).map(|n| Victim { name: format!("p{n}"), uid: format!("u{n}") }).collect()
@@ -224,6 +310,17 @@ mod tests {
         check(9, share(0.3), 2, "30 % of 9 ready pods is 2 (2.7, rounded down)");
         check(1, share(1.0), 1, "100 % of 1 ready pod is 1");
         check(10, Amount::Count(10), 10, "10 of 10 ready pods");
+    }
+
+    #[test]
+    fn a_cap_is_said_where_it_counts() {
+        let capped = |max| {
+            let share = Share::new(0.3).unwrap();
+            Amount::ShareAtMost { share, max }
+        };
+        check(100, capped(5), 5, "30 % of 100 ready pods is 30, capped at 5");
+        check(9, capped(2), 2, "30 % of 9 ready pods is 2 (2.7, rounded down)");
+        check(9, capped(1), 1, "30 % of 9 ready pods is 2 (2.7, rounded down), capped at 1");
     }
 
     #[track_caller]
@@ -267,26 +364,15 @@ mod tests {
         assert_eq!(hit.len(), 10);
     }
 
-    /// A cluster of one page of pods after another, that refuses to delete `b`. It answers each
-    /// request with what it was asked, for the test to see.
+    /// A cluster of one page of pods after another, that refuses whatever is asked of `b`. It
+    /// keeps each request, for the test to see.
     async fn cluster(pages: Vec<Vec<Value>>) -> (Client, Arc<Mutex<Vec<String>>>) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let app = Router::new().fallback({
             let asked = Arc::clone(&asked);
             move |method: Method, uri: Uri, body: String| {
                 asked.lock().unwrap().push(format!("{method} {uri} {body}"));
-                let query = uri.query().unwrap_or_default();
-                let number = usize::from(query.contains("continue="));
-                let more = if number + 1 < pages.len() { "more" } else { "" };
-                let items = pages.get(number).cloned().unwrap_or_default();
-                let (code, answer) = if method == Method::GET {
-                    let metadata = json!({"resourceVersion": "1", "continue": more});
-                    (200, json!({"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items}))
-                } else if uri.path().ends_with("/b") {
-                    (409, json!({"kind": "Status", "status": "Failure", "message": "the UID in the precondition does not match", "reason": "Conflict", "code": 409}))
-                } else {
-                    (200, pod("a", true, false))
-                };
+                let (code, answer) = answer(&pages, &method, &uri);
                 async move { (StatusCode::from_u16(code).unwrap(), Json(answer)) }
             }
         });
@@ -294,12 +380,51 @@ mod tests {
         let server = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         drop(rustls::crypto::ring::default_provider().install_default());
-        let config = kube::Config::new(server.parse().unwrap());
+        let mut config = kube::Config::new(server.parse().unwrap());
+        config.default_retry = false;
         (Client::try_from(config).unwrap(), asked)
     }
 
+    fn answer(pages: &[Vec<Value>], method: &Method, uri: &Uri) -> (u16, Value) {
+        let number = usize::from(uri.query().unwrap_or_default().contains("continue="));
+        if uri.path().ends_with("/poddisruptionbudgets") {
+            let message = "poddisruptionbudgets.policy is forbidden";
+            return (403, status(message, "Forbidden", 403));
+        }
+        if method == Method::GET {
+            let more = if number + 1 < pages.len() { "more" } else { "" };
+            let items = pages.get(number).cloned().unwrap_or_default();
+            let metadata = json!({"resourceVersion": "1", "continue": more});
+            let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items});
+            return (200, list);
+        }
+        match uri.path().rsplit('/').take(2).collect::<Vec<_>>()[..] {
+            ["b", _] => {
+                (409, status("the UID in the precondition does not match", "Conflict", 409))
+            }
+            ["eviction", "b"] => {
+                let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+                let mut refused = status(message, "TooManyRequests", 429);
+                let cause = "The disruption budget api needs 2 healthy pods and has 2 currently";
+                refused["details"] =
+                    json!({"causes": [{"reason": "DisruptionBudget", "message": cause}]});
+                (429, refused)
+            }
+            ["eviction", _] => (201, json!({"kind": "Status", "status": "Success", "code": 201})),
+            _ => (200, pod("a", true, false)),
+        }
+    }
+
+    fn status(message: &str, reason: &str, code: u16) -> Value {
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code})
+    }
+
     fn pod(name: &str, ready: bool, terminating: bool) -> Value {
-        let mut metadata = json!({"name": name, "uid": format!("uid-{name}")});
+        let owner = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "api", "uid": "rs", "controller": true,
+        });
+        let mut metadata =
+            json!({"name": name, "uid": format!("uid-{name}"), "ownerReferences": [owner]});
         if terminating {
             metadata["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
         }
@@ -310,6 +435,13 @@ mod tests {
         })
     }
 
+    /// All that match `app=api`.
+    fn all(means: KillMeans, unowned: Unowned) -> KillPods {
+        let selector = LabelSelector::parse("app=api").unwrap();
+        let grace = Some(Duration::from_millis(1500));
+        KillPods { selector, amount: share(1.0), grace, means, unowned }
+    }
+
     #[tokio::test]
     async fn only_pods_that_are_alive_ready_and_not_ourselves_are_counted() {
         let pages = vec![
@@ -317,18 +449,25 @@ mod tests {
             vec![pod("leaving", true, true), pod("me", true, false), pod("b", true, false)],
         ];
         let (client, asked) = cluster(pages).await;
-        let plan = plan(&client, "shop", "app=api", share(1.0), 7, Some("me")).await.unwrap();
+        let kill = all(KillMeans::Delete, Unowned::Refuse);
+        let plan = plan_kill(&client, "shop", &kill, 7, Some("me")).await.unwrap();
         let names: Vec<&str> = plan.victims.iter().map(|victim| victim.name.as_str()).collect();
         assert_eq!((names, plan.population), (vec!["a", "b"], 2));
+        assert_eq!(
+            plan.budgets,
+            ["the PodDisruptionBudgets of namespace `shop` are not known: \
+              poddisruptionbudgets.policy is forbidden"]
+        );
         let asked = asked.lock().unwrap();
-        assert_eq!(asked.len(), 2);
+        assert_eq!(asked.len(), 3);
         assert!(asked[0].contains("labelSelector=app%3Dapi"), "{}", asked[0]);
     }
 
     #[tokio::test]
     async fn nobody_to_kill_is_an_error_that_counts_who_matched() {
         let (client, _) = cluster(vec![vec![pod("starting", false, false)]]).await;
-        let error = plan(&client, "shop", "app=api", share(1.0), 7, None).await.unwrap_err();
+        let kill = all(KillMeans::Delete, Unowned::Refuse);
+        let error = plan_kill(&client, "shop", &kill, 7, None).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "no pod of namespace `shop` that matches `app=api` is alive and ready (1 match)"
@@ -336,23 +475,67 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_victim_is_deleted_by_uid_and_a_refusal_is_kept_in_its_words() {
+    async fn a_pod_that_nothing_puts_back_is_killed_only_when_told() {
+        let mut bare = pod("bare", true, false);
+        bare["metadata"].as_object_mut().unwrap().remove("ownerReferences");
+        let mut kept = pod("kept", true, false);
+        kept["metadata"]["ownerReferences"][0]["controller"] = json!(false);
+        let (client, _) = cluster(vec![vec![pod("a", true, false), bare, kept]]).await;
+        let kill = all(KillMeans::Delete, Unowned::Refuse);
+        let error = plan_kill(&client, "shop", &kill, 7, None).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`bare`, `kept` have no controller, so nothing would put them back"
+        );
+        let kill = all(KillMeans::Delete, Unowned::Take);
+        assert_eq!(plan_kill(&client, "shop", &kill, 7, None).await.unwrap().population, 3);
+    }
+
+    async fn kill_both(means: KillMeans) -> (Vec<FaultRow>, Vec<String>) {
         let (client, asked) = cluster(Vec::new()).await;
         let victims =
             ["a", "b"].map(|name| Victim { name: name.to_owned(), uid: format!("uid-{name}") });
         let plan = choose(victims.to_vec(), Amount::Count(2), 1).unwrap();
-        let grace = Some(Duration::from_millis(1500));
-        let rows = kill(&client, "shop", &plan, grace, &Clock::system()).await;
-        assert_eq!(
-            rows.iter().map(|row| (row.object.as_str(), row.ok)).collect::<Vec<_>>(),
-            [("a", true), ("b", false)]
-        );
+        let rows =
+            kill(&client, "shop", &plan, &all(means, Unowned::Refuse), &Clock::system()).await;
+        let said: Vec<_> = rows.iter().map(|row| (row.object.as_str(), row.ok)).collect();
+        assert_eq!(said, [("a", true), ("b", false)]);
+        let mut asked = asked.lock().unwrap().clone();
+        asked.sort();
+        (rows, asked)
+    }
+
+    #[tokio::test]
+    async fn every_victim_is_deleted_by_uid_and_a_refusal_is_kept_in_its_words() {
+        let (rows, asked) = kill_both(KillMeans::Delete).await;
         assert_eq!(rows[1].detail, "the UID in the precondition does not match");
-        let asked = asked.lock().unwrap();
+        assert!(rows.iter().all(|row| row.action == FaultAction::DeletePod));
+        assert_eq!(asked.len(), 2);
         for (request, name) in asked.iter().zip(["a", "b"]) {
-            assert!(request.starts_with("DELETE /api/v1/namespaces/shop/pods/"), "{request}");
+            let path = format!("DELETE /api/v1/namespaces/shop/pods/{name}?");
+            assert!(request.starts_with(&path), "{request}");
             assert!(request.contains("\"gracePeriodSeconds\":2"), "{name}: {request}");
             assert!(request.contains("\"preconditions\":{\"uid\":\"uid-"), "{name}: {request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_eviction_names_the_uid_too_and_is_asked_for_once() {
+        let (rows, asked) = kill_both(KillMeans::Evict).await;
+        assert_eq!(
+            rows[1].detail,
+            "Cannot evict pod as it would violate the pod's disruption budget. \
+             The disruption budget api needs 2 healthy pods and has 2 currently"
+        );
+        assert!(rows.iter().all(|row| row.action == FaultAction::EvictPod));
+        assert_eq!(asked.len(), 2, "a refusal is an answer: {asked:?}");
+        for (request, name) in asked.iter().zip(["a", "b"]) {
+            let path = format!("POST /api/v1/namespaces/shop/pods/{name}/eviction?");
+            assert!(request.starts_with(&path), "{request}");
+            let options = format!(
+                "\"deleteOptions\":{{\"gracePeriodSeconds\":2,\"preconditions\":{{\"uid\":\"uid-{name}\"}}"
+            );
+            assert!(request.contains(&options), "{request}");
         }
     }
 }

@@ -2,12 +2,21 @@
 //!
 //! Nothing here is evidence. Only `run` comes here, and only for what the hypothesis names.
 
+mod budgets;
 mod capture;
 mod command;
 mod kill_pods;
+mod leftover;
+mod lifeline;
+mod process;
+mod supervisor;
+mod undo;
 
-pub use command::{RunningCommand, start};
+pub use command::{HeldCommand, RunningCommand, hold};
 pub use kill_pods::{KillPlan, Victim, kill, plan_kill};
+pub use leftover::Leftover;
+pub use supervisor::{SuperviseArgs, supervise};
+pub use undo::take_back;
 
 /// A fault that cannot be begun. Nothing was disturbed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +41,19 @@ pub enum FaultError {
         /// How many match, ready or not.
         matching: usize,
     },
+    /// There are pods that nothing would put back.
+    #[error(
+        "{} {} no controller, so nothing would put {} back",
+        listed(pods),
+        if pods.len() == 1 { "has" } else { "have" },
+        if pods.len() == 1 { "it" } else { "them" }
+    )]
+    Unowned {
+        /// The selector.
+        selector: String,
+        /// Their names.
+        pods: Vec<String>,
+    },
     /// The share is too small for so few pods.
     #[error("{asked}: nothing would be killed")]
     RoundsToNothing {
@@ -51,6 +73,13 @@ pub enum FaultError {
     /// No program was given.
     #[error("no program to run was given")]
     NoCommand,
+    /// Our own program, which stands between us and the fault's, could not be used.
+    #[error("the supervisor of the program could not be started")]
+    Supervisor {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The program could not be started.
     #[error("`{program}` could not be started")]
     Start {
@@ -72,6 +101,9 @@ impl FaultError {
             Self::NoReadyPod { selector, .. } => {
                 Some(format!("`kubectl get pods -l '{selector}'` shows what matches"))
             }
+            Self::Unowned { selector, .. } => Some(format!(
+                "narrow the selector `{selector}`, or write `unowned: true` to kill them for good"
+            )),
             Self::RoundsToNothing { population, .. } => {
                 let least = 100usize.div_ceil((*population).max(1));
                 Some(format!(
@@ -82,9 +114,23 @@ impl FaultError {
                 Some(format!("take `count: {population}` or less, or a share"))
             }
             Self::NoCommand => Some("give it after `--`, or as `fault.command`".to_owned()),
+            Self::Supervisor { .. } => Some(
+                "it is this program itself, `homeostat supervise`; was it moved while it ran?"
+                    .to_owned(),
+            ),
             Self::Start { .. } => {
                 Some("a program is looked up in `PATH`, without a shell".to_owned())
             }
         }
+    }
+}
+
+/// The first few names of a list.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -114,7 +114,8 @@ pub struct EventRow {
 pub struct FaultRow {
     /// When, by our clock.
     pub at: Time,
-    /// What was done: `delete_pod`, `command_started`, `command_ended`.
+    /// What was done: `delete_pod`, `evict_pod`, `command_started`, `command_ended`,
+    /// `background_ended`, `undone`.
     pub action: FaultAction,
     /// To what: a pod, a program.
     pub object: String,
@@ -131,22 +132,38 @@ pub struct FaultRow {
 pub enum FaultAction {
     /// A pod's deletion was asked for.
     DeletePod,
+    /// A pod's eviction was asked for.
+    EvictPod,
     /// A program was started.
     CommandStarted,
     /// A program ended, by itself or by us.
     CommandEnded,
+    /// What a program had left running was ended.
+    BackgroundEnded,
+    /// Something that the fault had changed was taken back.
+    Undone,
 }
 
 impl FaultAction {
     /// All actions.
-    pub const ALL: [Self; 3] = [Self::DeletePod, Self::CommandStarted, Self::CommandEnded];
+    pub const ALL: [Self; 6] = [
+        Self::DeletePod,
+        Self::EvictPod,
+        Self::CommandStarted,
+        Self::CommandEnded,
+        Self::BackgroundEnded,
+        Self::Undone,
+    ];
 
     /// The word for it on disk.
     pub fn name(self) -> &'static str {
         match self {
             Self::DeletePod => "delete_pod",
+            Self::EvictPod => "evict_pod",
             Self::CommandStarted => "command_started",
             Self::CommandEnded => "command_ended",
+            Self::BackgroundEnded => "background_ended",
+            Self::Undone => "undone",
         }
     }
 }

@@ -293,6 +293,19 @@ pub(super) fn count(
     number
 }
 
+/// `true` or `false`.
+pub(super) fn truth(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Option<bool> {
+    match node.value {
+        Value::Bool(is) => Some(is),
+        Value::Null
+        | Value::Whole(_)
+        | Value::Number(_)
+        | Value::Text(_)
+        | Value::List(_)
+        | Value::Map(_) => wrong_type(node, what, "`true` or `false`", problems),
+    }
+}
+
 /// `30%`, `0.3` or `3`: more than nothing.
 pub(super) fn amount(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Option<Amount> {
     match node.value {

@@ -6,7 +6,9 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    model::{Aggregate, Amount, Fault, Indicator, IndicatorKind, Opaque, PhasePlan},
+    model::{
+        Aggregate, Amount, Fault, Indicator, IndicatorKind, KillMeans, Opaque, PhasePlan, Unowned,
+    },
     raw::{Node, Value},
 };
 use crate::time::millis;
@@ -42,15 +44,31 @@ pub(super) fn opaque(node: &Node) -> Opaque {
 fn injection(fault: &Fault) -> Json {
     match fault {
         Fault::None => json!("none"),
-        Fault::KillPods(kill) => json!({"kill_pods": {
-            "selector": kill.selector.text(),
-            "amount": amount(kill.amount),
-            "grace": kill.grace.map(length),
-        }}),
-        Fault::Command(command) => json!({"command": {
-            "argv": command.argv,
-            "timeout": length(command.timeout),
-        }}),
+        // What the format did not know from the start is there only when it is used, so that
+        // older runs stay comparable.
+        Fault::KillPods(kill) => {
+            let mut json = json!({
+                "selector": kill.selector.text(),
+                "amount": amount(kill.amount),
+                "grace": kill.grace.map(length),
+            });
+            match kill.means {
+                KillMeans::Delete => {}
+                KillMeans::Evict => json["evict"] = json!(true),
+            }
+            match kill.unowned {
+                Unowned::Refuse => {}
+                Unowned::Take => json["unowned"] = json!(true),
+            }
+            json!({"kill_pods": json})
+        }
+        Fault::Command(command) => {
+            let mut json = json!({"argv": command.argv, "timeout": length(command.timeout)});
+            if let Some(undo) = &command.undo {
+                json["undo"] = json!(undo);
+            }
+            json!({"command": json})
+        }
         Fault::Manifest(raw) | Fault::Toxiproxy(raw) | Fault::Observe(raw) => {
             json!({fault.kind(): raw.0})
         }
@@ -88,6 +106,7 @@ fn kind(kind: &IndicatorKind) -> Json {
 fn amount(amount: Amount) -> Json {
     match amount {
         Amount::Share(share) => json!({"share": share.get()}),
+        Amount::ShareAtMost { share, max } => json!({"share": share.get(), "max": max}),
         Amount::Count(count) => json!({"count": count}),
     }
 }

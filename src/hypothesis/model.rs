@@ -173,6 +173,28 @@ pub struct KillPods {
     pub amount: Amount,
     /// The grace period; the pod's own when absent.
     pub grace: Option<Duration>,
+    /// What the API server is asked for.
+    pub means: KillMeans,
+    /// Whether pods may be meant that nothing would put back.
+    pub unowned: Unowned,
+}
+
+/// How pods are made to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillMeans {
+    /// They are deleted, which asks no budget.
+    Delete,
+    /// They are evicted: the server refuses what a PodDisruptionBudget does not allow.
+    Evict,
+}
+
+/// What is done when a pod that matches has no controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unowned {
+    /// Nothing is injected: the pod would be gone for good.
+    Refuse,
+    /// It may be killed like any other.
+    Take,
 }
 
 /// A share of a population, or a number.
@@ -180,6 +202,13 @@ pub struct KillPods {
 pub enum Amount {
     /// A part of those that match at the start of the fault.
     Share(Share),
+    /// The same, but never more than `max`.
+    ShareAtMost {
+        /// The part.
+        share: Share,
+        /// The cap.
+        max: usize,
+    },
     /// So many.
     Count(usize),
 }
@@ -189,6 +218,7 @@ impl Amount {
     pub fn of(self, population: usize) -> usize {
         match self {
             Self::Share(share) => share.floor_of(population),
+            Self::ShareAtMost { share, max } => share.floor_of(population).min(max),
             Self::Count(count) => count,
         }
     }
@@ -201,6 +231,8 @@ pub struct CommandFault {
     pub argv: Vec<String>,
     /// When it is ended; `during_at_most` of the phases when not given.
     pub timeout: Duration,
+    /// What takes back what it did, run once when the fault is over, however it ended.
+    pub undo: Option<Vec<String>>,
 }
 
 /// What must be seen, by someone other than the injector, for the fault to count.

@@ -36,7 +36,7 @@ pub(super) fn run_dir(
 }
 
 /// Refuses a name that is not one plain directory name. The id can come from the environment.
-fn check_name(what: &'static str, name: &str) -> Result<(), RecordError> {
+pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), RecordError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let ok = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
     if ok { Ok(()) } else { Err(RecordError::BadName { what, name: name.to_owned() }) }
@@ -128,7 +128,7 @@ pub(super) fn is_run(path: &Utf8Path) -> bool {
 }
 
 /// The names in a directory, sorted; none when it is not there or not a directory.
-fn names(dir: &Utf8Path) -> Result<Vec<String>, RecordError> {
+pub(super) fn names(dir: &Utf8Path) -> Result<Vec<String>, RecordError> {
     if !dir.is_dir() {
         return Ok(Vec::new());
     }

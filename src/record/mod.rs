@@ -6,20 +6,24 @@ pub mod atomic;
 mod checksum;
 mod error;
 mod layout;
+mod lock;
 mod manifest;
 mod parquet;
 mod raw;
 mod reader;
 #[cfg(test)]
 mod testing;
+mod undo;
 mod writer;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use error::RecordError;
 pub use layout::{find, run_id};
+pub use lock::{Claim, Holder, Lock, LockError};
 pub use manifest::{FORMAT_VERSION, FaultNote, Manifest, PhaseEdges, Status};
 pub use reader::open;
+pub use undo::{Change, PendingRun, StepState, UNDO_VERSION, UndoJournal, UndoStep, pending};
 pub use writer::Writer;
 
 use crate::frame::{CheckRow, Observed, SampleRow, Table as _};

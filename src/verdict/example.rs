@@ -153,7 +153,7 @@ pub(super) fn hypothesis(objectives: Vec<Objective>) -> Hypothesis {
             step: STEP,
         },
         sources: Sources { metrics: None, kubernetes: None },
-        fault: Fault::Command(CommandFault { argv, timeout: STEP }),
+        fault: Fault::Command(CommandFault { argv, timeout: STEP, undo: None }),
         evidence: Vec::new(),
         indicators: vec![Indicator {
             name: "latency".to_owned(),

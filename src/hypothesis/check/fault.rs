@@ -7,7 +7,10 @@ use crate::{
         code::Code,
         fields::{self, Fields, listed},
         fingerprint,
-        model::{Amount, CommandFault, Evidence, Fault, KillPods, Level, Mechanism, PhasePlan},
+        model::{
+            Amount, CommandFault, Evidence, Fault, KillMeans, KillPods, Level, Mechanism,
+            PhasePlan, Unowned,
+        },
         problem::Problem,
         raw::{Node, Value},
         selector::{LabelSelector, SeriesSelector},
@@ -18,9 +21,10 @@ use crate::{
 pub(in crate::hypothesis) const KINDS: &[&str] =
     &["kill_pods", "command", "manifest", "toxiproxy", "observe"];
 /// The keys of `kill_pods`.
-pub(in crate::hypothesis) const KILL_PODS_KEYS: &[&str] = &["selector", "share", "count", "grace"];
+pub(in crate::hypothesis) const KILL_PODS_KEYS: &[&str] =
+    &["selector", "share", "count", "max", "grace", "evict", "unowned"];
 /// The keys of `command`.
-pub(in crate::hypothesis) const COMMAND_KEYS: &[&str] = &["argv", "timeout"];
+pub(in crate::hypothesis) const COMMAND_KEYS: &[&str] = &["argv", "timeout", "undo"];
 /// The keys of an item of evidence, one set a kind.
 pub(in crate::hypothesis) const EVIDENCE_KEYS: [&[&str]; 3] =
     [&["pods_lost", "at_least"], &["targets_lost", "at_least"], &["indicator", "during"]];
@@ -69,8 +73,13 @@ fn kill_pods(node: &Node, cx: &mut Context<'_>) -> Option<KillPods> {
     let selector = fields.need("selector", "selector: app=api", &mut cx.problems);
     let selector = selector.and_then(|node| pods(node, "`selector`", cx));
     let amount = fields.exactly_one(&["share", "count"], &mut cx.problems);
-    let amount = amount.and_then(|(key, node)| match key {
-        "share" => fields::share(node, "`share`", &mut cx.problems).map(Amount::Share),
+    let max = max(&fields, cx);
+    let amount = amount.and_then(|(key, node)| match (key, max) {
+        ("share", None) => fields::share(node, "`share`", &mut cx.problems).map(Amount::Share),
+        ("share", Some(max)) => {
+            let share = fields::share(node, "`share`", &mut cx.problems)?;
+            Some(Amount::ShareAtMost { share, max: max? })
+        }
         _ => fields::count(node, "`count`", 1, &mut cx.problems).map(Amount::Count),
     });
     let grace = fields.get("grace").map(|node| {
@@ -86,30 +95,64 @@ fn kill_pods(node: &Node, cx: &mut Context<'_>) -> Option<KillPods> {
         Some(read) => Some(read?),
         None => None,
     };
-    Some(KillPods { selector: selector?, amount: amount?, grace })
+    let means = switch(&fields, "evict", [KillMeans::Delete, KillMeans::Evict], cx);
+    let unowned = switch(&fields, "unowned", [Unowned::Refuse, Unowned::Take], cx);
+    Some(KillPods { selector: selector?, amount: amount?, grace, means: means?, unowned: unowned? })
+}
+
+/// The cap of a share: none when there is no such key, and none inside when it cannot be read.
+fn max(fields: &Fields<'_>, cx: &mut Context<'_>) -> Option<Option<usize>> {
+    let node = fields.get("max")?;
+    if let (Some(key), Some(_)) = (fields.key("max"), fields.key("count")) {
+        let message = "`max` says nothing beside `count`";
+        cx.report(Problem::new(Code::KeyNotHere, key.span, message).hint("leave it out"));
+    }
+    Some(fields::count(node, "`max`", 1, &mut cx.problems))
+}
+
+/// What `true` and `false` stand for; `false` is the default.
+fn switch<T>(fields: &Fields<'_>, key: &str, [off, on]: [T; 2], cx: &mut Context<'_>) -> Option<T> {
+    let Some(node) = fields.get(key) else { return Some(off) };
+    fields::truth(node, &format!("`{key}`"), &mut cx.problems).map(|is| if is { on } else { off })
 }
 
 fn command(node: &Node, phases: Option<PhasePlan>, cx: &mut Context<'_>) -> Option<CommandFault> {
     let fields = Fields::of(node, "`command`", COMMAND_KEYS, &mut cx.problems)?;
     let argv = match fields.get("argv") {
         None => Some(Vec::new()),
-        Some(node) => argv(node, cx),
+        Some(node) => argv(node, "`argv`", cx),
+    };
+    let undo = match fields.get("undo") {
+        None => Some(None),
+        Some(node) => program(node, "`undo`", cx).map(Some),
     };
     let timeout = match fields.get("timeout") {
         Some(node) => fields::duration(node, "`timeout`", &mut cx.problems),
         None => phases.map(|plan| plan.during_at_most),
     };
-    Some(CommandFault { argv: argv?, timeout: timeout? })
+    Some(CommandFault { argv: argv?, timeout: timeout?, undo: undo? })
 }
 
-fn argv(node: &Node, cx: &mut Context<'_>) -> Option<Vec<String>> {
+/// A program that has to be there.
+fn program(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<Vec<String>> {
+    let words = argv(node, what, cx)?;
+    if words.is_empty() {
+        let message = format!("{what} names no program");
+        cx.report(Problem::new(Code::WrongType, node.span, message).hint("or leave it out"));
+        return None;
+    }
+    Some(words)
+}
+
+fn argv(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<Vec<String>> {
     if matches!(node.value, Value::Text(_)) {
-        let message = "`argv` is a list: no shell takes it apart";
-        let hint = "such as `argv: [kubectl, delete, pod, api-0]`";
+        let message = format!("{what} is a list: no shell takes it apart");
+        let hint = "such as `[kubectl, delete, pod, api-0]`";
         cx.report(Problem::new(Code::WrongType, node.span, message).hint(hint));
         return None;
     }
-    let items = fields::list(node, "`argv`", &mut cx.problems)?;
+    let items = fields::list(node, what, &mut cx.problems)?;
+    let item_of = format!("an item of {what}");
     let mut words = Vec::new();
     for (at, item) in items.iter().enumerate() {
         words.push(match &item.value {
@@ -121,9 +164,7 @@ fn argv(node: &Node, cx: &mut Context<'_>) -> Option<Vec<String>> {
             | Value::Number(_)
             | Value::Text(_)
             | Value::List(_)
-            | Value::Map(_) => {
-                fields::text(item, "an item of `argv`", &mut cx.problems).map(str::to_owned)
-            }
+            | Value::Map(_) => fields::text(item, &item_of, &mut cx.problems).map(str::to_owned),
         });
     }
     words.into_iter().collect()

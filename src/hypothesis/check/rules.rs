@@ -196,9 +196,14 @@ pub(super) fn evidence_does_not_ask_for_more(
     cx: &mut Context<'_>,
 ) {
     let more = match (at_least, kill.amount) {
-        (Amount::Share(least), Amount::Share(killed)) => least > killed,
-        (Amount::Count(least), Amount::Count(killed)) => least > killed,
-        (Amount::Share(_), Amount::Count(_)) | (Amount::Count(_), Amount::Share(_)) => false,
+        (Amount::Share(least), Amount::Share(killed))
+        | (Amount::Share(least), Amount::ShareAtMost { share: killed, .. }) => least > killed,
+        (Amount::Count(least), Amount::Count(killed))
+        | (Amount::Count(least), Amount::ShareAtMost { max: killed, .. }) => least > killed,
+        // Evidence as it is written has no cap; and a share is of a number not known yet.
+        (Amount::ShareAtMost { .. }, _)
+        | (Amount::Share(_), Amount::Count(_))
+        | (Amount::Count(_), Amount::Share(_)) => false,
     };
     if more && *selector == kill.selector {
         let message = "the evidence asks for more pods than the fault kills";

@@ -11,8 +11,8 @@ use crate::{
     hypothesis::{
         self, Severity,
         model::{
-            Amount, Check, Evidence, IndicatorKind, KubernetesSource, Level, Mechanism,
-            MetricsSource, Objective, Tolerance,
+            Amount, Check, Evidence, IndicatorKind, KillMeans, KubernetesSource, Level, Mechanism,
+            MetricsSource, Objective, Tolerance, Unowned,
         },
     },
     number::{Finite, Share, Unit},
@@ -230,6 +230,30 @@ fn a_command_may_wait_for_the_command_line() {
 }
 
 #[test]
+fn a_cap_is_a_part_of_the_amount_and_of_the_default_evidence() {
+    let text = with("share: 30%", "share: 30%, max: 2, evict: true, unowned: false")
+        .replace("evidence:\n  - {pods_lost: app=api, at_least: 30%}\n", "");
+    let h = sound(&text);
+    let Fault::KillPods(kill) = &h.fault else { panic!("not a kill") };
+    assert_eq!((kill.amount.of(6), kill.amount.of(100)), (1, 2));
+    assert_eq!((kill.means, kill.unowned), (KillMeans::Evict, Unowned::Refuse));
+    let [Evidence::PodsLost { at_least, .. }] = &h.evidence[..] else { panic!("{h:?}") };
+    assert_eq!(*at_least, kill.amount);
+}
+
+#[test]
+fn a_command_may_say_how_it_is_taken_back() {
+    let kill = "kill_pods: {selector: app=api, share: 30%}";
+    let of = |new: &str| {
+        let Fault::Command(command) = sound(&with(kill, new)).fault else { panic!("{new}") };
+        command.undo
+    };
+    assert_eq!(of("command: {argv: [break]}"), None);
+    let mend = vec!["mend".to_owned(), String::new()];
+    assert_eq!(of("command: {argv: [break], undo: [mend, '']}"), Some(mend));
+}
+
+#[test]
 fn mechanisms_guards_and_levels_are_read() {
     let h = sound(SOUND);
     let [Mechanism::Replaced { selector, within }] = &h.because[..] else { panic!("{h:?}") };
@@ -292,6 +316,9 @@ fn fingerprints_tell_a_bound_from_an_experiment() {
     assert_eq!(first.1, tighter.1, "a bound does not make runs incomparable");
     for (old, new) in [
         ("share: 30%", "share: 30%, grace: 0s"),
+        ("share: 30%", "share: 30%, max: 3"),
+        ("share: 30%", "share: 30%, evict: true"),
+        ("share: 30%", "share: 30%, unowned: true"),
         ("during: 30s", "during: 31s"),
         ("quantile: 0.99", "quantile: 0.95"),
         ("after: 60s}", "after: 60s, step: 4s}"),

@@ -176,26 +176,49 @@ fn fault() -> Value {
             ("share", said("A share of them, rounded down.", "share")),
             ("count", json!({"description": "So many.", "type": "integer", "minimum": 1})),
             (
+                "max",
+                json!({"description": "The most that a share may come to.", "type": "integer", "minimum": 1}),
+            ),
+            (
                 "grace",
                 said("The grace period, in whole seconds; the pod's own by default.", "duration"),
+            ),
+            (
+                "evict",
+                json!({
+                    "description": "Evicts instead of deleting, so that the server holds it to the PodDisruptionBudgets; `false` by default.",
+                    "type": "boolean",
+                }),
+            ),
+            (
+                "unowned",
+                json!({
+                    "description": "Whether pods without a controller may be killed, which nothing puts back; `false` by default.",
+                    "type": "boolean",
+                }),
             ),
         ],
     );
     kill_pods["oneOf"] = exactly_one(&["share", "count"]);
+    kill_pods["not"] = json!({"required": ["count", "max"]});
+    let program = |description: &str| {
+        json!({
+            "description": description,
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+        })
+    };
     let command = object(
         "Runs a program, with no shell. Without `argv` it is given after `--` on the command line.",
         &[],
         &[
-            (
-                "argv",
-                json!({
-                    "description": "Program and arguments.",
-                    "type": "array",
-                    "items": {"type": "string"},
-                    "minItems": 1,
-                }),
-            ),
+            ("argv", program("Program and arguments.")),
             ("timeout", said("When it is ended; `during_at_most` by default.", "duration")),
+            (
+                "undo",
+                program("What takes it back: run once when the fault is over, however it ended."),
+            ),
         ],
     );
     let later =

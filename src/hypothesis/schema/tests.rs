@@ -170,6 +170,7 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
                 "array" => value.is_array(),
                 "string" => value.is_string(),
                 "integer" => value.is_i64(),
+                "boolean" => value.is_boolean(),
                 "number" => value.is_number(),
                 other => panic!("the type `{other}`"),
             },

@@ -62,7 +62,7 @@ impl LabelSelector {
     }
 
     /// The labels that every matching object has with a known value.
-    pub(in crate::hypothesis) fn known_labels(&self) -> impl Iterator<Item = (&str, &[String])> {
+    pub fn known_labels(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.requirements.iter().filter_map(|Requirement { key, test }| match test {
             Test::In(values) => Some((key.as_str(), values.as_slice())),
             Test::NotIn(_) | Test::Exists | Test::Absent => None,

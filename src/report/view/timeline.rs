@@ -91,8 +91,11 @@ fn injector(subject: &Subject<'_>, found: &mut Found) {
     for row in &subject.observed.fault {
         let did = match row.action {
             FaultAction::DeletePod => "asked to delete",
+            FaultAction::EvictPod => "asked to evict",
             FaultAction::CommandStarted => "started",
             FaultAction::CommandEnded => "ended",
+            FaultAction::BackgroundEnded => "ended what was left of",
+            FaultAction::Undone => "took back by",
         };
         let answer = match (row.ok, row.detail.as_str()) {
             (true, "") => String::new(),
