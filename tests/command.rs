@@ -59,8 +59,8 @@ fn it_has_no_input_and_a_signal_is_told_as_one() {
 
 #[test]
 fn its_start_is_a_row_of_its_own_and_keeps_no_secret() {
-    let held = hold(&["sh", "-c", "echo s3cret-1; echo s3cret-1 >&2"], &["s3cret-1"]).unwrap();
     let (started, ended) = block_on(async {
+        let held = hold(&["sh", "-c", "echo s3cret-1; echo s3cret-1 >&2"], &["s3cret-1"]).unwrap();
         let (mut running, started) = held.start().await.unwrap();
         (started, running.wait().await)
     });

@@ -66,7 +66,8 @@ impl Site {
 
     fn undo(&self, args: &[&str]) -> Done {
         let store = self.lab.store();
-        homeostat(["undo", "--store", store.to_str().unwrap()]).args(args).run()
+        let program = homeostat(["undo", "--store", store.to_str().unwrap()]).args(args);
+        program.cwd(&self.file("")).run()
     }
 
     /// The processes that a script has named.
@@ -158,17 +159,12 @@ fn an_undo_that_fails_stays_until_it_succeeds_or_someone_decides() {
     assert_eq!(site.states(), ["failed", "done"]);
     site.refuses_a_run(&run_id);
 
-    let store = site.lab.store();
-    let undo = |args: &[&str]| {
-        let program = homeostat(["undo", "--store", store.to_str().unwrap(), &run_id]);
-        program.args(args).cwd(&site.file("")).run()
-    };
-    let failed = undo(&[]).exits(1);
+    let failed = site.undo(&[&run_id]).exits(1);
     assert!(failed.stdout.contains("exit status 1") && failed.stdout.contains("not yet"));
     assert!(failed.stderr.contains("homeostat undo --forget"), "{failed}");
     assert_eq!(site.states(), ["failed", "done"]);
     fs_err::write(site.file("ready"), "").unwrap();
-    undo(&[]).exits(0);
+    site.undo(&[&run_id]).exits(0);
     assert_eq!(site.states(), ["done", "done"]);
 }
 
@@ -190,6 +186,7 @@ fn a_fault_is_taken_back_however_it_ends() {
     let mend = "echo once >> mended";
     let forever = "sleep 600 & echo $! >> pids; echo $$ >> pids; wait";
     let guard = ("guard", "[{indicator: ready, above: 1, for: 1s}]");
+    let site = Site::new();
     // By a signal, by the guard, at its time, and by itself.
     for (signal, more, script) in [
         (Some(Signal::INT), vec![], forever),
@@ -198,7 +195,6 @@ fn a_fault_is_taken_back_however_it_ends() {
         (None, vec![], forever),
         (None, vec![], "sleep 600 & echo $! >> pids; echo $$ >> pids"),
     ] {
-        let site = Site::new();
         let running = site.run(&Site::command(script, mend), &more).start();
         let pids = site.pids(2);
         if let Some(signal) = signal {
@@ -215,6 +211,9 @@ fn a_fault_is_taken_back_however_it_ends() {
         let background = done.stderr.contains("it had left running, and we ended: sleep (");
         assert_eq!(background, script != forever, "{done}");
         site.accepts_a_run();
+        fs_err::remove_dir_all(site.lab.store()).unwrap();
+        fs_err::remove_file(site.file("pids")).unwrap();
+        fs_err::remove_file(site.file("mended")).unwrap();
     }
 }
 
