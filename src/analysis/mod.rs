@@ -14,6 +14,7 @@ mod reached;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod semantics;
+mod size;
 pub mod stats;
 mod summary;
 mod track;
@@ -34,6 +35,7 @@ use crate::{
 };
 use indicator::Plan;
 use semantics::Semantics;
+pub use size::{MOST_POINTS, TooManyPoints, check_size};
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
 /// the same bytes from the same recording.

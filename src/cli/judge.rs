@@ -5,7 +5,7 @@ use std::io::Write;
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use super::{env, exit::Exit, judgement::Judged};
+use super::{env, exit::Exit, first_reading, judgement::Judged};
 use crate::{
     hypothesis::load,
     record,
@@ -36,6 +36,7 @@ pub(super) struct JudgeArgs {
 
 pub(super) fn run(args: &JudgeArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let dir = record::find(&args.store, &args.run)?;
+    first_reading::survive(&dir)?;
     let judged = match &args.hypothesis {
         Some(file) => Judged::by(record::open(&dir)?, &load::read(file)?, file.as_str())?,
         None => Judged::of(&dir)?,

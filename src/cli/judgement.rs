@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, bail};
 use camino::Utf8Path;
 
-use super::exit::Invalid;
+use super::{exit::Invalid, first_reading};
 use crate::{
     analysis::{self, ANALYSIS_VERSION, Analysis},
     frame::SampleRow,
@@ -36,6 +36,7 @@ impl Judged {
     pub(super) fn by(recording: Recording, text: &str, name: &str) -> anyhow::Result<Self> {
         let mut hypothesis = read_hypothesis(text, name, Reading::Recorded)?;
         complete_command(&mut hypothesis, &recording.manifest.command_line);
+        analysis::check_size(&hypothesis, &recording.observed)?;
         let analysis = analysis::analyse(&hypothesis, &recording.observed);
         let verdicts =
             verdict::judge_all(&hypothesis, &analysis, run_status(recording.manifest.status));
@@ -141,6 +142,7 @@ pub(super) fn complete_command(hypothesis: &mut Hypothesis, command_line: &[Stri
 /// A run, named by its directory, its id or the beginning of its id.
 pub(super) fn open_run(store: &Utf8Path, run: &str) -> anyhow::Result<Judged> {
     let dir = record::find(store, run)?;
+    first_reading::survive(&dir)?;
     Judged::of(&dir).with_context(|| format!("run `{run}`"))
 }
 

@@ -6,6 +6,7 @@
 mod demo;
 mod env;
 mod exit;
+mod first_reading;
 mod judge;
 mod judgement;
 mod lab;
@@ -57,6 +58,8 @@ enum Command {
     LabPod(lab::LabPodCommand),
     #[command(hide = true)]
     Supervise(supervise::SuperviseCommand),
+    #[command(hide = true)]
+    FirstReading(first_reading::FirstReadingArgs),
 }
 
 impl Cli {
@@ -73,6 +76,7 @@ impl Cli {
             Command::Lab(args) => lab::run(args, out),
             Command::LabPod(args) => lab::run_pod(args),
             Command::Supervise(args) => supervise::run(args),
+            Command::FirstReading(args) => first_reading::run(args),
             Command::Schema(args) => schema::run(args, out),
             Command::Completions(args) => shell::completions(args, out),
             Command::Man(args) => shell::man(args, out),
@@ -100,13 +104,19 @@ pub fn start_logging() {
 /// Prints an error with its causes, and a way out where one is known.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     let mut err = anstream::stderr().lock();
-    let mut text = format!("error: {error:#}\n");
-    if let Some(hint) = exit::hint(error) {
-        text.push_str(&format!("hint: {hint}\n"));
-    }
+    let text = harmless(&format!("error: {error:#}"));
+    let hint = exit::hint(error).map(|hint| format!("hint: {}\n", harmless(&hint)));
+    let text = format!("{text}\n{}", hint.unwrap_or_default());
     // Nobody is left to tell when stderr is gone too.
     drop(err.write_all(text.as_bytes()));
     exit::code_of(error).into()
+}
+
+/// What an error says can come from a cluster, a target or a stranger's recording.
+fn harmless(text: &str) -> String {
+    /// The most characters of an error: a list of candidates fits, a page of a target does not.
+    const MOST: usize = 4000;
+    crate::report::plain_lines(&crate::report::cut_to(text, MOST))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -8,11 +8,18 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    experiment::Progress, hypothesis::Hypothesis, number::length, time::Time, window::Phase,
+    experiment::Progress,
+    hypothesis::Hypothesis,
+    number::length,
+    report::{cut_to, plain},
+    time::Time,
+    window::Phase,
 };
 
 /// Where nobody sees a bar, the newest values are said this often.
 const SAY_EVERY: Duration = Duration::from_secs(10);
+/// The most characters of a line.
+const LONGEST: usize = 1000;
 
 /// Progress on stderr.
 pub(super) struct Console {
@@ -44,9 +51,11 @@ impl Console {
         }
     }
 
+    /// Names, claims and answers in a line come from outside: nothing in it drives the terminal.
     fn say(&self, line: &str) {
+        let line = plain(&cut_to(line, LONGEST));
         match &self.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.println(&line),
             None => anstream::eprintln!("{line}"),
         }
     }
@@ -80,7 +89,7 @@ impl Progress for Console {
             Some(bar) => {
                 let done = self.planned.saturating_sub(left);
                 bar.set_position(u64::try_from(done.as_millis()).unwrap_or(0));
-                bar.set_message(line);
+                bar.set_message(plain(&cut_to(&line, LONGEST)));
             }
             None if self.said_at_left.saturating_sub(left) >= SAY_EVERY => {
                 self.said_at_left = left;

@@ -14,6 +14,10 @@ use polars::prelude::{
 use super::{FaultAction, ReadySpan};
 use crate::{sample::Labels, time::Time, window::Phase};
 
+/// The most bytes of one text in a table: a label set, a message, what a command printed. A
+/// stranger's recording may hold longer ones, and every report would carry them.
+pub const TEXT_BYTES: usize = 1 << 20;
+
 /// Why a frame is not the table that it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -46,6 +50,20 @@ pub enum FrameError {
         column: String,
         /// The row, from 0.
         row: usize,
+    },
+    /// A text is longer than any that is read.
+    #[error(
+        "column `{column}` of table `{table}` has a text of {bytes} bytes in row {row}, and at most {TEXT_BYTES} are read"
+    )]
+    TooLong {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: String,
+        /// The row, from 0.
+        row: usize,
+        /// How long it is.
+        bytes: usize,
     },
     /// A text does not say what it should.
     #[error("column `{column}` of table `{table}` has `{value}` in row {row}, which is not {want}")]
@@ -151,7 +169,16 @@ impl<'a> View<'a> {
                 });
             }
         }
-        Ok(Self { table, frame })
+        let view = Self { table, frame };
+        for field in fields.iter().filter(|field| field.kind == Kind::Text) {
+            let mut texts = view.texts(&field.name).iter().enumerate();
+            let bytes = |text: Option<&str>| text.map_or(0, str::len);
+            if let Some((row, text)) = texts.find(|(_, text)| bytes(*text) > TEXT_BYTES) {
+                let (column, bytes) = (field.name.clone(), bytes(text));
+                return Err(FrameError::TooLong { table, column, row, bytes });
+            }
+        }
+        Ok(view)
     }
 
     fn column(&self, name: &str) -> &'a Column {

@@ -8,7 +8,7 @@ mod raw;
 mod rows;
 mod table;
 
-pub use column::{FrameError, Kind};
+pub use column::{FrameError, Kind, TEXT_BYTES};
 pub use ledger::{BadLine, BlindSpan, Ledger, SourceNote};
 pub use rows::{
     Blind, CheckRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan, SampleRow,

@@ -4,13 +4,16 @@
 //! or make the library ask for all the memory there is. So `run.json` names the SHA-256 of each
 //! file. An incomplete run has none: its files and its `run.json` are not of the same moment.
 
-use std::{collections::BTreeMap, fs::File, io};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _},
+};
 
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Manifest, RecordError};
+use super::{Manifest, RecordError, intake, layout, limits};
 
 /// The checksum of each file, by its name.
 pub(super) type Checksums = BTreeMap<String, String>;
@@ -39,10 +42,9 @@ pub(super) fn of(dir: &Utf8Path, names: &[String]) -> Result<Checksums, RecordEr
 /// Fails on the first file that is gone or not what it was.
 pub(super) fn verify(dir: &Utf8Path, checksums: &Checksums) -> Result<(), RecordError> {
     for (name, want) in checksums {
+        // The names are the recording's: none may lead out of it.
+        layout::check_name("file of a run", name)?;
         let path = dir.join(name);
-        if !path.is_file() {
-            return Err(RecordError::Missing { path });
-        }
         if sha256(&path)? != *want {
             return Err(RecordError::Changed { path });
         }
@@ -63,7 +65,9 @@ fn sha256(path: &Utf8Path) -> Result<String, RecordError> {
         }
     }
     let mut hasher = Hasher(Sha256::new());
-    let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher));
+    let file = intake::open(path, limits::PARQUET_BYTES)?;
+    let file = file.ok_or_else(|| RecordError::Missing { path: path.to_owned() })?;
+    let copied = io::copy(&mut file.take(limits::PARQUET_BYTES), &mut hasher);
     copied.map_err(RecordError::io("read", path))?;
     Ok(hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -83,6 +83,48 @@ pub enum RecordError {
         /// Its format.
         found: u32,
     },
+    /// What stands there is not read: a link, a pipe, a device, a directory.
+    #[error("`{path}` is {what}, and is not read")]
+    NotAFile {
+        /// What was to be read.
+        path: Utf8PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file has more than is read (see `limits`).
+    #[error("`{path}` has {found} {what}, and at most {most} are read")]
+    TooMuch {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Of what.
+        what: &'static str,
+        /// How many it has.
+        found: u64,
+        /// How many are read.
+        most: u64,
+    },
+    /// `run.json` says what no run can have been.
+    #[error("`{path}` is not plausible: {what}")]
+    Implausible {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file is damaged in a way that the library does not survive.
+    #[error("`{path}` is broken: it cannot be decoded")]
+    Undecodable {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// Reading a run takes its reader down, or asks for more than a run can need.
+    #[error("`{dir}` cannot be read: its reader {how}")]
+    Fatal {
+        /// The directory of the run.
+        dir: Utf8PathBuf,
+        /// How the reader ended.
+        how: String,
+    },
     /// `run.json` cannot be understood.
     #[error("`{path}` is broken")]
     Manifest {
@@ -142,7 +184,15 @@ impl RecordError {
             Self::NoSuchRun { .. } => Some("name the store with `--store` when it is another one"),
             Self::Ambiguous { .. } => Some("give more of the id"),
             Self::Newer { .. } => Some("read it with the version of homeostat that wrote it"),
-            Self::Manifest { .. }
+            Self::NotAFile { .. } => {
+                Some("a run is read from plain files in its own directory; copy what is linked")
+            }
+            Self::TooMuch { .. } | Self::Implausible { .. } => Some(
+                "no run of homeostat is like this; `docs/format.md` has the limits of what is read",
+            ),
+            Self::Undecodable { .. }
+            | Self::Fatal { .. }
+            | Self::Manifest { .. }
             | Self::Parquet { .. }
             | Self::Table { .. }
             | Self::Changed { .. }

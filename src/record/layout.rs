@@ -57,7 +57,7 @@ pub(super) fn parts(dir: &Utf8Path) -> Result<Vec<Utf8PathBuf>, RecordError> {
     (1..=last)
         .map(|number| {
             let path = part_path(dir, number);
-            if path.is_file() { Ok(path) } else { Err(RecordError::Missing { path }) }
+            if path.exists() { Ok(path) } else { Err(RecordError::Missing { path }) }
         })
         .collect()
 }
@@ -108,12 +108,19 @@ impl Found {
     }
 }
 
+/// A store may be a stranger's too: what is linked into it lies elsewhere, and is not of it.
 fn runs(store: &Utf8Path) -> Result<Vec<Found>, RecordError> {
     let mut found = Vec::new();
     for outer in names(store)? {
         let Some(hypothesis) = outer.strip_prefix("hypothesis=") else { continue };
+        if store.join(&outer).is_symlink() {
+            continue;
+        }
         for inner in names(&store.join(&outer))? {
             let dir = store.join(&outer).join(&inner);
+            if dir.is_symlink() {
+                continue;
+            }
             if let Some(id) = inner.strip_prefix("run=").filter(|_| is_run(&dir)) {
                 found.push(Found { hypothesis: hypothesis.to_owned(), id: id.to_owned(), dir });
             }
@@ -224,6 +231,20 @@ mod tests {
         assert!(matches!(parent, RecordError::NotARun { .. }));
         let absent = find(elsewhere, "reports/run=gone").unwrap_err();
         assert_eq!(absent.to_string(), "`reports/run=gone` is not a run: it has no `run.json`");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_linked_into_a_store_is_not_of_it() {
+        let elsewhere = store(&["a/2026-x"]);
+        let scratch = store(&["b/2025-z"]);
+        let link = |to: &str, from: &str| {
+            std::os::unix::fs::symlink(elsewhere.dir.join(to), scratch.dir.join(from)).unwrap();
+        };
+        link("hypothesis=a", "hypothesis=a");
+        link("hypothesis=a/run=2026-x", "hypothesis=b/run=2026-y");
+        let found = find(&scratch.dir, "2026").unwrap_err().to_string();
+        assert!(found.ends_with("starts with `2026`:\n  2025-z (b)"), "{found}");
     }
 
     #[test]

@@ -5,12 +5,16 @@
 pub mod atomic;
 mod checksum;
 mod error;
+mod intake;
 mod layout;
+pub mod limits;
 mod lock;
 mod manifest;
 mod parquet;
+mod plausible;
 mod raw;
 mod reader;
+mod shield;
 #[cfg(test)]
 mod testing;
 mod undo;

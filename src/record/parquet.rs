@@ -10,13 +10,14 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult, Schema};
 use polars_io::{
     SerReader as _,
     parquet::{
-        read::ParquetReader,
+        metadata::FileMetadataRef,
+        read::{ParallelStrategy, ParquetReader},
         write::{BatchedWriter, ParquetCompression, ParquetWriter, StatisticsOptions},
     },
 };
 
-use super::{RecordError, atomic};
-use crate::frame::Table;
+use super::{RecordError, atomic, intake, limits, shield};
+use crate::frame::{FrameError, Table};
 
 /// Rows of a row group. A reader that needs a few series or a few minutes skips the others.
 pub(super) const ROW_GROUP: usize = 1 << 18;
@@ -62,27 +63,52 @@ pub(super) fn write(frame: &mut DataFrame, writer: impl Write) -> PolarsResult<(
 }
 
 /// A Parquet file to read from, as a whole or in parts.
+///
+/// The library trusts what a file says of itself, and panics where that is wrong. So what the
+/// footer says is held to limits before anything is decoded, and a panic becomes an error. What
+/// asks for all the memory there is cannot be caught here: see [`limits::MEMORY_BYTES`].
 pub(super) struct ParquetSource<'p> {
     path: &'p Utf8Path,
-    rows: usize,
+    file: File,
+    footer: FileMetadataRef,
 }
 
 impl<'p> ParquetSource<'p> {
     /// Opens a file; none when there is no such file.
-    pub(super) fn open(path: &'p Utf8Path) -> Result<Option<Self>, RecordError> {
-        match File::open(path) {
-            Ok(file) => {
-                let rows = guarded(path, || ParquetReader::new(file).num_rows())?;
-                Ok(Some(Self { path, rows }))
+    pub(super) fn open(path: &'p Utf8Path, most_rows: usize) -> Result<Option<Self>, RecordError> {
+        let Some(file) = intake::open(path, limits::PARQUET_BYTES)? else { return Ok(None) };
+        let again = file.try_clone().map_err(RecordError::io("read", path))?;
+        let footer = guarded(path, || ParquetReader::new(again).get_metadata().cloned())?;
+        let too_much = |what, found: usize, most: usize| {
+            if found <= most {
+                return Ok(());
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(RecordError::io("read", path)(error)),
+            let (found, most) = (found as u64, most as u64);
+            Err(RecordError::TooMuch { path: path.to_owned(), what, found, most })
+        };
+        too_much("rows", footer.num_rows, most_rows)?;
+        too_much("columns", footer.schema().columns().len(), limits::COLUMNS)?;
+        for group in &footer.row_groups {
+            // Each size was checked on its own by the library, their sum was not.
+            let columns = group.parquet_columns().iter();
+            let unpacked = columns.fold(0_usize, |sum, column| {
+                let size = usize::try_from(column.uncompressed_size()).unwrap_or(usize::MAX);
+                sum.saturating_add(size)
+            });
+            too_much("unpacked bytes in a row group", unpacked, limits::GROUP_BYTES)?;
+            too_much("rows in a row group", group.num_rows(), footer.num_rows)?;
         }
+        Ok(Some(Self { path, file, footer }))
+    }
+
+    /// How many rows it has.
+    pub(super) fn rows(&self) -> usize {
+        self.footer.num_rows
     }
 
     /// Reads all of it.
     pub(super) fn read(&self) -> Result<DataFrame, RecordError> {
-        self.read_rows(0, self.rows, None)
+        self.read_rows(0, self.rows(), None)
     }
 
     /// Reads some columns, as many rows at a time as a row group has.
@@ -90,8 +116,8 @@ impl<'p> ParquetSource<'p> {
         &self,
         columns: Option<&'static [&'static str]>,
     ) -> impl Iterator<Item = Result<DataFrame, RecordError>> {
-        let starts = (0..self.rows).step_by(ROW_GROUP);
-        starts.map(move |start| self.read_rows(start, ROW_GROUP.min(self.rows - start), columns))
+        let starts = (0..self.rows()).step_by(ROW_GROUP);
+        starts.map(move |start| self.read_rows(start, ROW_GROUP.min(self.rows() - start), columns))
     }
 
     /// Reads some columns of some rows.
@@ -101,11 +127,30 @@ impl<'p> ParquetSource<'p> {
         count: usize,
         columns: Option<&'static [&'static str]>,
     ) -> Result<DataFrame, RecordError> {
-        let file = File::open(self.path).map_err(RecordError::io("read", self.path))?;
+        let file = self.file.try_clone().map_err(RecordError::io("read", self.path))?;
         let columns = columns.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-        guarded(self.path, || {
-            ParquetReader::new(file).with_columns(columns).with_slice(Some((start, count))).finish()
-        })
+        let frame = guarded(self.path, || {
+            let mut reader = ParquetReader::new(file)
+                .read_parallel(ParallelStrategy::None)
+                .with_columns(columns)
+                .with_slice(Some((start, count)));
+            reader.set_metadata(self.footer.clone());
+            reader.finish()
+        })?;
+        // A footer that counts rows which its pages do not have.
+        if frame.height() != count {
+            return Err(RecordError::Undecodable { path: self.path.to_owned() });
+        }
+        Ok(frame)
+    }
+
+    /// Takes a frame of this file apart, and names the file when it is not the table it should be.
+    pub(super) fn table<T>(
+        &self,
+        read: impl FnOnce() -> Result<T, FrameError>,
+    ) -> Result<T, RecordError> {
+        let undecodable = || RecordError::Undecodable { path: self.path.to_owned() };
+        shield::catch(read).ok_or_else(undecodable)?.map_err(RecordError::table(self.path))
     }
 }
 
@@ -114,7 +159,8 @@ fn guarded<T>(
     path: &Utf8Path,
     read: impl FnOnce() -> Result<T, PolarsError>,
 ) -> Result<T, RecordError> {
-    read().map_err(RecordError::parquet("read", path))
+    let undecodable = || RecordError::Undecodable { path: path.to_owned() };
+    shield::catch(read).ok_or_else(undecodable)?.map_err(RecordError::parquet("read", path))
 }
 
 /// Writes rows as `NAME.parquet` of a directory.
@@ -129,8 +175,9 @@ pub(super) fn write_table<T: Table>(dir: &Utf8Path, rows: &[T]) -> Result<(), Re
 /// Reads the rows of `NAME.parquet` of a directory; none when there is no such file.
 pub(super) fn read_table<T: Table>(dir: &Utf8Path) -> Result<Option<Vec<T>>, RecordError> {
     let path = table_path::<T>(dir);
-    let Some(source) = ParquetSource::open(&path)? else { return Ok(None) };
-    T::from_frame(&source.read()?).map(Some).map_err(RecordError::table(&path))
+    let Some(source) = ParquetSource::open(&path, limits::TABLE_ROWS)? else { return Ok(None) };
+    let frame = source.read()?;
+    source.table(|| T::from_frame(&frame)).map(Some)
 }
 
 /// Where a table is.
@@ -168,7 +215,7 @@ mod tests {
             .collect();
         write_table(&scratch.dir, &rows).unwrap();
         let path = table_path::<SampleRow>(&scratch.dir);
-        let source = ParquetSource::open(&path).unwrap().unwrap();
+        let source = ParquetSource::open(&path, ROW_GROUP * 2).unwrap().unwrap();
         let heights: Vec<usize> =
             source.groups(None).map(|group| group.unwrap().height()).collect();
         assert_eq!(heights, [ROW_GROUP, 5]);

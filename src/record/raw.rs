@@ -177,7 +177,7 @@ impl RawBuffer {
             if rows == 0 {
                 continue;
             }
-            let source = ParquetSource::open(&part.path)?
+            let source = ParquetSource::open(&part.path, usize::MAX)?
                 .ok_or_else(|| RecordError::Missing { path: part.path.clone() })?;
             let frame = source.read_rows(cursor.row, rows, Some(&POINT_COLUMNS))?;
             let read = points(&frame).map_err(RecordError::table(&part.path))?;

@@ -8,8 +8,11 @@ use serde::Deserialize;
 use super::{
     FORMAT_VERSION, Manifest, RecordError, Recording, Status,
     checksum::{self, Seal},
+    intake,
     layout::{self, MANIFEST, RAW},
+    limits,
     parquet::{ParquetSource, read_table, table_path},
+    plausible,
 };
 use crate::{
     frame::{Blind, NAME_COLUMNS, Observed, SeriesName, Table, each_series, points, series_labels},
@@ -34,13 +37,15 @@ fn read_manifest(dir: &Utf8Path) -> Result<Manifest, RecordError> {
         return Err(RecordError::NotARun { path: dir.to_owned() });
     }
     let path = dir.join(MANIFEST);
-    let text = std::fs::read_to_string(&path).map_err(RecordError::io("read", &path))?;
+    let text = intake::read_text(&path, limits::MANIFEST_BYTES)?
+        .ok_or_else(|| RecordError::NotARun { path: dir.to_owned() })?;
     let broken = |source| RecordError::Manifest { path: path.clone(), source };
     let Version { format_version: found } = serde_json::from_str(&text).map_err(broken)?;
     if found > FORMAT_VERSION {
         return Err(RecordError::Newer { path, found });
     }
     let manifest = serde_json::from_str(&text).map_err(broken)?;
+    plausible::check(&path, &manifest)?;
     let Seal { checksums } = serde_json::from_str(&text).map_err(broken)?;
     checksum::verify(dir, &checksums)?;
     Ok(manifest)
@@ -107,8 +112,8 @@ fn read_rows<T: Table>(dir: &Utf8Path, status: Status) -> Result<Vec<T>, RecordE
 fn read_raw(dir: &Utf8Path, status: Status) -> Result<SeriesSet, RecordError> {
     let merged = dir.join(RAW);
     let mut series = SeriesSet::default();
-    if let Some(source) = ParquetSource::open(&merged)? {
-        read_samples(&merged, &source, &mut series)?;
+    if let Some(source) = ParquetSource::open(&merged, limits::RAW_ROWS)? {
+        read_samples(&source, &mut series)?;
         return Ok(series);
     }
     match status {
@@ -117,17 +122,22 @@ fn read_raw(dir: &Utf8Path, status: Status) -> Result<SeriesSet, RecordError> {
             return Err(RecordError::Missing { path: merged });
         }
     }
+    let parts = layout::parts(dir)?;
     // Each part has its own order of series. Naming all of them first gives the order that the
     // merged file would have had: sums over series are then the same to the last bit.
-    let parts = layout::parts(dir)?;
     let mut names = BTreeSet::<SeriesName>::new();
+    let mut rows = 0;
     for path in &parts {
-        for group in part(path)?.groups(Some(&NAME_COLUMNS)) {
-            let each = each_series(&group?, |name, _| {
-                names.insert(name);
-                Ok(())
-            });
-            each.map_err(RecordError::table(path))?;
+        let part = part(path, limits::RAW_ROWS - rows)?;
+        rows += part.rows();
+        for group in part.groups(Some(&NAME_COLUMNS)) {
+            let group = group?;
+            part.table(|| {
+                each_series(&group, |name, _| {
+                    names.insert(name);
+                    Ok(())
+                })
+            })?;
         }
     }
     for name in &names {
@@ -137,35 +147,33 @@ fn read_raw(dir: &Utf8Path, status: Status) -> Result<SeriesSet, RecordError> {
         }
     }
     for path in &parts {
-        read_samples(path, &part(path)?, &mut series)?;
+        read_samples(&part(path, limits::RAW_ROWS)?, &mut series)?;
     }
     Ok(series)
 }
 
-fn part(path: &Utf8Path) -> Result<ParquetSource<'_>, RecordError> {
-    ParquetSource::open(path)?.ok_or_else(|| RecordError::Missing { path: path.to_owned() })
+fn part(path: &Utf8Path, most_rows: usize) -> Result<ParquetSource<'_>, RecordError> {
+    let part = ParquetSource::open(path, most_rows)?;
+    part.ok_or_else(|| RecordError::Missing { path: path.to_owned() })
 }
 
 /// Appends the samples of a file, a row group at a time.
-fn read_samples(
-    path: &Utf8Path,
-    source: &ParquetSource<'_>,
-    series: &mut SeriesSet,
-) -> Result<(), RecordError> {
+fn read_samples(source: &ParquetSource<'_>, series: &mut SeriesSet) -> Result<(), RecordError> {
     for group in source.groups(None) {
         let group = group?;
-        let samples = points(&group).map_err(RecordError::table(path))?;
-        let mut rest = samples.as_slice();
-        let each = each_series(&group, |name, count| {
-            let place = series.place(&series_labels(&name)?);
-            let of_series;
-            (of_series, rest) = rest.split_at(count);
-            for (time, value) in of_series {
-                series.push_at(place, *time, *value);
-            }
-            Ok(())
-        });
-        each.map_err(RecordError::table(path))?;
+        source.table(|| {
+            let samples = points(&group)?;
+            let mut rest = samples.as_slice();
+            each_series(&group, |name, count| {
+                let place = series.place(&series_labels(&name)?);
+                let of_series;
+                (of_series, rest) = rest.split_at(count);
+                for (time, value) in of_series {
+                    series.push_at(place, *time, *value);
+                }
+                Ok(())
+            })
+        })?;
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod markup;
 mod plot;
+mod screen;
 mod spark;
 mod terminal;
 mod text;
@@ -20,6 +22,7 @@ mod agreement;
 mod fixture;
 
 pub use json::schema as json_schema;
+pub use text::{cut_to, plain, plain_lines};
 pub use view::View;
 
 use crate::{
@@ -74,12 +77,18 @@ impl Default for Style {
 }
 
 /// The report in one format, ending with a newline.
+///
+/// Text from outside is harmless in each of them, whatever field of the view brings it. What is
+/// markup in a format is escaped by that format's own type: the templates' escaper, `Markup`,
+/// `XmlString`, `serde_json`, `Screen`. What no reader should meet in any format (characters
+/// that drive a terminal or cannot be seen) is made visible here, over the finished text; only
+/// the terminal's has escapes of its own, and only JSON keeps what it was given, as escapes.
 pub fn render(view: &View, format: Format, style: Style) -> String {
     match format {
         Format::Terminal => terminal::render(view, style),
-        Format::Html => html::render(view),
-        Format::Markdown => markdown::render(view),
-        Format::Junit => junit::render(view),
+        Format::Html => plain_lines(&html::render(view)),
+        Format::Markdown => plain_lines(&markdown::render(view)),
+        Format::Junit => plain_lines(&junit::render(view)),
         Format::Json => json::render(view),
     }
 }

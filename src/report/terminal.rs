@@ -1,30 +1,17 @@
 //! The report for a terminal: as wide as it is, coloured only when asked, complete without.
 
-use owo_colors::{AnsiColors, OwoColorize};
-
 use super::{
     Style, View,
+    screen::Screen,
     spark::spark,
     view::{Answer, CheckView, Fact, Gauge, Reason, Tone},
 };
 
-/// Narrower than this, nothing can be laid out; such a terminal wraps by itself.
-const NARROWEST: usize = 40;
-/// Lines longer than this are hard to read, however wide the terminal is.
-const WIDEST: usize = 110;
 /// Columns of the questions.
 const QUESTION: usize = 25;
 
-/// A page that is being written.
-struct Page {
-    text: String,
-    style: Style,
-    width: usize,
-}
-
 pub(super) fn render(view: &View, style: Style) -> String {
-    let width = style.width.clamp(NARROWEST, WIDEST);
-    let mut page = Page { text: String::new(), style, width };
+    let mut page = Screen::new(style);
     first_screen(&mut page, view);
     if !view.right.is_empty() {
         page.heading("what went right");
@@ -49,29 +36,42 @@ pub(super) fn render(view: &View, style: Style) -> String {
     facts(&mut page, &view.trust.ledger);
     page.heading("run");
     facts(&mut page, &view.provenance);
-    page.text
+    page.finish()
 }
 
-fn first_screen(page: &mut Page, view: &View) {
+fn first_screen(page: &mut Screen, view: &View) {
     let tone = Tone::of(view.outcome);
-    let word = page.paint(&format!("{} {}", view.sign(), view.word()), tone, true);
-    page.text += &format!("{word}  {}\n", view.name);
+    page.title(&format!("{} {}", view.sign(), view.word()), tone, &view.name);
     page.wrapped("", &view.headline);
-    page.text.push('\n');
+    page.blank();
     page.wrapped("  ", &view.claim);
     page.wrapped("  ", &format!("run {}", view.run_id));
-    page.text.push('\n');
+    page.blank();
     for (place, answer) in view.answers.iter().enumerate() {
-        page.answer(answer);
+        one_answer(page, answer);
         if let (2, Some(gauge)) = (place, view.gauge) {
             let indent = " ".repeat(if page.is_slim() { 4 } else { QUESTION + 4 });
             let room = if page.is_slim() { 20 } else { 32 };
-            page.text += &format!("{indent}{}\n", bar(gauge, room));
+            page.row(&format!("{indent}{}", bar(gauge, room)));
         }
     }
 }
 
-fn checks(page: &mut Page, checks: &[CheckView]) {
+fn one_answer(page: &mut Screen, answer: &Answer) {
+    let slim = page.is_slim();
+    let indent = if slim { 4 } else { QUESTION + 4 };
+    let mut lead = format!("  {:<QUESTION$}", answer.question);
+    if slim {
+        page.row(&format!("  {}", answer.question));
+        lead = "  ".to_owned();
+    }
+    page.hanging(&lead, (answer.tone.sign(), answer.tone), indent, &answer.text);
+    for detail in &answer.details {
+        page.item(&format!("{}- ", " ".repeat(indent)), Tone::Plain, detail);
+    }
+}
+
+fn checks(page: &mut Screen, checks: &[CheckView]) {
     for check in checks {
         let tone = Tone::of(check.outcome);
         let word = check.word();
@@ -109,17 +109,17 @@ fn checks(page: &mut Page, checks: &[CheckView]) {
     }
 }
 
-fn indicators(page: &mut Page, view: &View) {
+fn indicators(page: &mut Screen, view: &View) {
     page.heading("indicators");
     // A cell narrower than the grid's step would have no point in it, and look like a gap.
     let points = view.figures.iter().map(|figure| figure.dots.len()).max().unwrap_or(0);
-    let width = page.width.saturating_sub(4).min(80).min((points * 9 / 10).max(1));
+    let width = page.width().saturating_sub(4).min(80).min((points * 9 / 10).max(1));
     for figure in &view.figures {
         page.wrapped("  ", &format!("{}: {}", figure.name, figure.how));
-        page.text += &format!("  {}\n", spark(figure, &view.scene, width));
+        page.row(&format!("  {}", spark(figure, &view.scene, width)));
         page.wrapped("      ", &figure.description);
     }
-    page.text += &format!("  {}\n", phases(view, width));
+    page.row(&format!("  {}", phases(view, width)));
     page.wrapped("  ", &format!("zero is {}; · is no number", view.scene.zero_text));
 }
 
@@ -138,7 +138,7 @@ fn phases(view: &View, width: usize) -> String {
     line.into_iter().collect::<String>().trim_end().to_owned()
 }
 
-fn pods(page: &mut Page, view: &View) {
+fn pods(page: &mut Screen, view: &View) {
     let fault = &view.fault;
     page.heading("fault");
     page.wrapped("  ", &fault.asked);
@@ -153,7 +153,7 @@ fn pods(page: &mut Page, view: &View) {
     }
 }
 
-fn facts(page: &mut Page, facts: &[Fact]) {
+fn facts(page: &mut Screen, facts: &[Fact]) {
     for fact in facts {
         page.item(&format!("  {}: ", fact.name), Tone::Plain, &fact.text);
     }
@@ -165,115 +165,6 @@ fn bar(gauge: Gauge, room: usize) -> String {
     let inside = "#".repeat(used.min(room)) + &".".repeat(room.saturating_sub(used));
     let beyond = "#".repeat(used.saturating_sub(room));
     format!("[{inside}|{beyond} bound")
-}
-
-impl Page {
-    fn is_slim(&self) -> bool {
-        self.width < 72
-    }
-
-    fn heading(&mut self, text: &str) {
-        self.text.push('\n');
-        let text = if self.style.colour { text.bold().to_string() } else { text.to_owned() };
-        self.text += &format!("{text}\n");
-    }
-
-    fn answer(&mut self, answer: &Answer) {
-        let slim = self.is_slim();
-        let indent = if slim { 4 } else { QUESTION + 4 };
-        let mut lead = format!("  {:<QUESTION$}", answer.question);
-        if slim {
-            self.text += &format!("  {}\n", answer.question);
-            lead = "  ".to_owned();
-        }
-        let sign = self.paint(answer.tone.sign(), answer.tone, true);
-        let room = self.width.saturating_sub(indent);
-        for (place, line) in wrap(&answer.text, room).into_iter().enumerate() {
-            match place {
-                0 => self.text += &format!("{lead}{sign} {line}\n"),
-                _ => self.text += &format!("{}{line}\n", " ".repeat(indent)),
-            }
-        }
-        for detail in &answer.details {
-            self.item(&format!("{}- ", " ".repeat(indent)), Tone::Plain, detail);
-        }
-    }
-
-    /// A text with something before its first line; its other lines hang below it.
-    fn item(&mut self, lead: &str, tone: Tone, text: &str) {
-        let mut indent = lead.chars().count();
-        let mut lead = self.paint(lead, tone, false);
-        if indent * 2 > self.width {
-            // No room beside it: the text goes below.
-            self.text += &format!("{}\n", lead.trim_end());
-            (indent, lead) = (6, " ".repeat(6));
-        }
-        for (place, line) in wrap(text, self.width - indent).into_iter().enumerate() {
-            match place {
-                0 => self.text += &format!("{lead}{line}\n"),
-                _ => self.text += &format!("{}{line}\n", " ".repeat(indent)),
-            }
-        }
-    }
-
-    /// A text, all its lines indented alike.
-    fn wrapped(&mut self, indent: &str, text: &str) {
-        for line in wrap(text, self.width.saturating_sub(indent.len())) {
-            self.text += &format!("{indent}{line}\n");
-        }
-    }
-
-    fn paint(&self, text: &str, tone: Tone, bold: bool) -> String {
-        let colour = match tone {
-            Tone::Good => AnsiColors::Green,
-            Tone::Bad => AnsiColors::Red,
-            Tone::Unsure => AnsiColors::Yellow,
-            Tone::Plain => return text.to_owned(),
-        };
-        match (self.style.colour, bold) {
-            (false, _) => text.to_owned(),
-            (true, false) => text.color(colour).to_string(),
-            (true, true) => text.color(colour).bold().to_string(),
-        }
-    }
-}
-
-/// The text in lines of at most `width` characters; a longer word keeps a line to itself.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in words(text) {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            lines.push(String::new());
-            used = 0;
-        }
-        let line = lines.last_mut().expect("there is always a line");
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        line.push_str(&word);
-        used += length;
-    }
-    lines
-}
-
-/// The words of a text, a number and its unit being one.
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let unit = word.trim_end_matches([',', ';', '.', ':', ')']);
-        let is_unit = ["%", "s", "ms", "µs", "min", "h", "d", "B", "KiB", "MiB", "GiB"];
-        match words.last_mut() {
-            Some(last) if is_unit.contains(&unit) && last.ends_with(|c: char| c.is_numeric()) => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            Some(_) | None => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 #[cfg(test)]
@@ -332,7 +223,7 @@ mod tests {
     fn what_could_not_be_told_comes_with_its_reason() {
         insta::assert_snapshot!(first(&fixture::not_injected(), 80), @r"
         ? INCONCLUSIVE  api-survives-pod-loss
-        Before was not seen to be steady (`latency_p99.during.below`), so what followed
+        Before was not seen to be steady (latency_p99.during.below), so what followed
         cannot be told from what was there already
 
           If 30% of the API's pods are killed, p99 latency at the gateway stays under
@@ -341,7 +232,7 @@ mod tests {
 
           Did it hold?             ? It could not be told; 0 of 5 checks hold.
                                      - before was not seen to be steady
-                                       (`latency_p99.during.below`), so what followed
+                                       (latency_p99.during.below), so what followed
                                        cannot be told from what was there already
                                      - nothing was injected, because before was not seen
                                        to be steady
@@ -426,10 +317,5 @@ mod tests {
               timeout (of 1747)
             - 1 line of metrics could not be read
         ");
-    }
-
-    #[test]
-    fn a_number_stays_with_its_unit() {
-        assert_eq!(wrap("at most 200 ms, or 5 %.", 9), ["at most", "200 ms,", "or 5 %."]);
     }
 }

@@ -1,6 +1,6 @@
 //! Words that every format uses, and the cleaning of text that comes from outside.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::number::{Unit, length};
 
@@ -9,32 +9,57 @@ use crate::number::{Unit, length};
 /// Labels, pod names, messages and the output of programs can hold anything. Line breaks become
 /// spaces, and what could drive a terminal or turn the reading order around becomes visible.
 /// What is special to one format only (`<`, `|`, `@`) is that renderer's business.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { tame(c) }).collect()
 }
 
 /// As [`plain`], but keeps its lines.
-pub(crate) fn plain_lines(text: &str) -> String {
+pub fn plain_lines(text: &str) -> String {
     text.replace("\r\n", "\n").chars().map(|c| if c == '\n' { c } else { tame(c) }).collect()
 }
 
+/// The character, or one that can be seen in the place of one that acts unseen.
 fn tame(c: char) -> char {
     match c {
         '\t' => ' ',
         // The picture of a control character: ␛ for escape.
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
         '\x7f' => '\u{2421}',
-        '\u{80}'..='\u{9f}'
-        | '\u{2028}'
-        | '\u{2029}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{fffe}'
-        | '\u{ffff}' => '\u{fffd}',
+        other if is_unseen(other) => '\u{fffd}',
         other => other,
     }
+}
+
+/// Whether a character beyond ASCII acts without being seen: a control, a mark that turns the
+/// reading order around or has no width, and what no XML may hold.
+pub(crate) fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        // C1 controls: U+009B begins an escape sequence as well as ESC [ does.
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'
+        // Zero width, and the order of reading.
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{fffe}' | '\u{ffff}'
+        // Tags: a text within the text that only machines read.
+        | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// How many characters of one text from outside are shown where a reader scrolls through all.
+const SHOWN: usize = 1000;
+
+/// At most [`SHOWN`] characters, and how many were left out.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    cut_to(text, SHOWN)
+}
+
+/// At most so many characters, and how many were left out.
+pub fn cut_to(text: &str, most: usize) -> Cow<'_, str> {
+    let Some((end, _)) = text.char_indices().nth(most) else { return text.into() };
+    let left_out = text[end..].chars().count();
+    format!("{}… ({left_out} more characters)", &text[..end]).into()
 }
 
 /// A unit whose own text, if it has one, is harmless and short.
@@ -54,9 +79,10 @@ pub(crate) fn cap(text: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// The words of a verdict without the stars around the names of phases.
+/// The words of a verdict without the stars around the names of phases and the backticks around
+/// those of checks: the words are for a terminal, and other formats would show the marks.
 pub(crate) fn unstarred(text: &str) -> String {
-    let mut text = plain(text);
+    let mut text = plain(text).replace('`', "");
     for phase in crate::window::Phase::ALL {
         text = text.replace(&format!("*{phase}*"), phase.name());
     }
@@ -134,6 +160,18 @@ mod tests {
     fn nothing_from_outside_drives_a_terminal() {
         assert_eq!(plain("a\nb\x1b[31m\u{202e}c\u{9b}\u{7f}"), "a b␛[31m\u{fffd}c\u{fffd}␡");
         assert_eq!(plain_lines("a\r\nb\x07"), "a\nb␇");
+        // An order that turns around, no width at all, and a text in tags that nobody sees.
+        assert_eq!(
+            plain("\u{2066}a\u{200b}\u{feff}\u{e0041}"),
+            "\u{fffd}a\u{fffd}\u{fffd}\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn of_too_long_a_text_the_rest_is_counted() {
+        assert_eq!(cut("short"), "short");
+        let long = cut(&"é".repeat(10_000)).into_owned();
+        assert!(long.ends_with("éé… (9000 more characters)"), "{long}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use parts::{
     SummaryPart, UnseenPart, VerdictPart,
 };
 
-use super::{Subject, View, view::as_judged};
+use super::{Subject, View, text::is_unseen, view::as_judged};
 use crate::{
     analysis::{ANALYSIS_VERSION, PhaseTrack, Track},
     hypothesis::model::{Fault, Indicator, Level, Objective, Tolerance},
@@ -33,7 +33,24 @@ pub fn schema() -> serde_json::Value {
 
 pub(super) fn render(view: &View) -> String {
     let text = serde_json::to_string_pretty(&view.document);
-    text.expect("maps with text keys and numbers are always JSON") + "\n"
+    ascii_controls(&text.expect("maps with text keys and numbers are always JSON")) + "\n"
+}
+
+/// The same JSON, with what acts unseen written as escapes: programs read what was there, and a
+/// person who looks at it in a terminal sees it.
+fn ascii_controls(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Such characters stand in texts only: JSON itself is ASCII.
+        if c == '\x7f' || is_unseen(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                safe += &format!("\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
 }
 
 impl Document {

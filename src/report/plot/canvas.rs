@@ -250,7 +250,7 @@ fn restyle(svg: &str, (width, height): (f64, f64), label: &Label<'_>) -> String 
     }
     let (id, title, description) = (&label.id, escape(label.title), escape(label.description));
     format!(
-        "<svg viewBox=\"0 0 {} {}\" style=\"aspect-ratio:{width}/{height}\" role=\"img\" \
+        "<svg viewBox=\"0 0 {} {}\" role=\"img\" \
          aria-labelledby=\"{id}-t {id}-d\">\n<title id=\"{id}-t\">{title}</title>\
          <desc id=\"{id}-d\">{description}</desc>\n{body}",
         unit(width),
