@@ -8,6 +8,7 @@ mod bounds;
 mod command;
 mod demo;
 mod guard;
+mod hostile;
 mod judge;
 mod kubectl;
 mod lint;

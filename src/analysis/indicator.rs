@@ -130,7 +130,7 @@ impl<'a> Plan<'a> {
             Parts::EventCount { events } => {
                 let from = at.minus(step);
                 let inside = events.iter().filter(|event| from < event.at && event.at <= at);
-                let added: i64 = inside.map(|event| event.added).sum();
+                let added = inside.fold(0_i64, |all, event| all.saturating_add(event.added));
                 self.watched(from, at).then(|| Point::exact(at, added as f64))
             }
             Parts::Server => None,

@@ -259,7 +259,7 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                Some(seen) = self.seen.recv() => self.keep(seen),
+                Some(seen) = self.seen.recv() => self.kept.see(seen),
             }
         }
     }

@@ -139,7 +139,9 @@ fn failed(subject: &Subject<'_>) -> String {
         .iter()
         .map(|(class, number)| format!("{number} {}", plain(class).replace('_', " ")))
         .collect();
-    let all = ledger.scrapes_ok + ledger.scrapes_failed.values().sum::<u64>();
+    // The counts are the recording's, which may be a stranger's.
+    let failed = ledger.scrapes_failed.values();
+    let all = failed.fold(ledger.scrapes_ok, |all, failed| all.saturating_add(*failed));
     format!("{} (of {all})", list(&classes, 8))
 }
 
