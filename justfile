@@ -33,6 +33,7 @@ advisories:
 # Prints the schemas again after a change of a format.
 schema:
     cargo run --locked --quiet -- schema verdict > docs/verdict.schema.json
+    cargo run --locked --quiet -- schema lint > docs/lint.schema.json
     cargo run --locked --quiet -- schema hypothesis > hypotheses/hypothesis.schema.json
 
 # The main job on the miniature cluster.

@@ -25,8 +25,13 @@ fn the_committed_schema_of_verdicts_is_the_programs() {
 }
 
 #[test]
-fn both_schemas_are_json_schemas() {
-    for which in ["hypothesis", "verdict"] {
+fn the_committed_schema_of_problems_is_the_programs() {
+    check("lint", "docs/lint.schema.json");
+}
+
+#[test]
+fn all_schemas_are_json_schemas() {
+    for which in ["hypothesis", "verdict", "lint"] {
         let printed = homeostat(["schema", which]).run().exits(0).stdout;
         let schema: Value = serde_json::from_str(&printed).unwrap();
         assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{which}");

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::{
     collect::CollectError,
     fault::FaultError,
+    hypothesis::load::LoadError,
     record::{LockError, RecordError},
     verdict::Outcome,
 };
@@ -65,9 +66,11 @@ pub(super) struct Invalid {
     pub(super) problems: String,
 }
 
-/// The code for an error that ended a command.
+/// The code for an error that ended a command. A text that is no hypothesis is invalid; a file
+/// that cannot be read is not known to be.
 pub(super) fn code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Invalid>() { Exit::Usage } else { Exit::Error }
+    let text = error.downcast_ref::<LoadError>().is_some_and(LoadError::is_about_the_text);
+    if text || error.is::<Invalid>() { Exit::Usage } else { Exit::Error }
 }
 
 /// The way out of an error, where one is known.
@@ -78,7 +81,8 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         let collect =
             cause.downcast_ref::<CollectError>().and_then(CollectError::hint).map(str::to_owned);
         let lock = cause.downcast_ref::<LockError>().and_then(LockError::hint);
-        let record = record.or(collect).or(lock);
+        let load = cause.downcast_ref::<LoadError>().map(|error| error.hint().to_owned());
+        let record = record.or(collect).or(lock).or(load);
         record.or_else(|| cause.downcast_ref::<FaultError>().and_then(FaultError::hint))
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Whether a problem stops a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// It does.
     Error,
@@ -39,6 +39,11 @@ macro_rules! codes {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// The code of that name.
+            pub fn from_text(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.text() == text)
+            }
+
             /// Whether it stops a run.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
@@ -48,8 +53,24 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The text is not YAML, or nests or repeats beyond the limits.
+    /// There is nothing of that name.
+    NoSuchFile "no-such-file" Error,
+    /// A directory without hypotheses, a pipe, a socket, a device.
+    NotAFile "not-a-file" Error,
+    /// The system refuses to read it.
+    UnreadableFile "unreadable-file" Error,
+    /// It has more bytes than any hypothesis.
+    FileTooLarge "file-too-large" Error,
+    /// It is no text, or one in another encoding.
+    NotUtf8 "not-utf8" Error,
+    /// There is nothing in it, or only comments.
+    EmptyFile "empty-file" Error,
+    /// The text is not YAML, or uses more of YAML than a hypothesis may.
     Syntax "syntax" Error,
+    /// It nests, repeats or lists more than any hypothesis.
+    BeyondLimits "beyond-limits" Error,
+    /// A second document in one file.
+    SeveralDocuments "several-documents" Error,
     /// A key stands twice in one mapping.
     DuplicateKey "duplicate-key" Error,
     /// A value has another type than its key needs.
@@ -76,6 +97,8 @@ codes! {
     BadVersion "bad-version" Error,
     /// An address that is not one.
     BadUrl "bad-url" Error,
+    /// A password or token written into an address.
+    SecretInUrl "secret-in-url" Error,
     /// A variable that is not set and has no default.
     UnsetVariable "unset-variable" Error,
     /// A `${…}` that cannot be read.
@@ -108,6 +131,8 @@ codes! {
     PhaseTooShort "phase-too-short" Error,
     /// `over` is too short for the scrapes, or for the grid.
     OverTooShort "over-too-short" Warning,
+    /// `over` is longer than *during*, so no point is of the fault alone.
+    OverTooLong "over-too-long" Warning,
     /// The scale of the margin cannot be told from the bound.
     ScaleNeeded "scale-needed" Error,
     /// A range whose lower end is not below its upper end.
@@ -164,7 +189,9 @@ mod tests {
     #[test]
     fn codes_are_kebab_case_and_differ() {
         let mut texts: Vec<&str> = Code::ALL.iter().map(|code| code.text()).collect();
-        assert!(texts.iter().all(|text| text.chars().all(|c| c == '-' || c.is_ascii_lowercase())));
+        assert!(texts.iter().all(|text| {
+            text.chars().all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit())
+        }));
         texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), Code::ALL.len());

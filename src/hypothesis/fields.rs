@@ -119,7 +119,10 @@ pub(super) fn map<'n>(
         | Value::Whole(_)
         | Value::Number(_)
         | Value::Text(_)
-        | Value::List(_) => wrong_type(node, what, "a mapping: `{key: value}`", problems),
+        | Value::List(_) => {
+            let hint = "write it like `{key: value}`, or as indented lines of `key: value`";
+            wrong_type(node, what, "a mapping", hint, problems)
+        }
     }
 }
 
@@ -136,7 +139,10 @@ pub(super) fn list<'n>(
         | Value::Whole(_)
         | Value::Number(_)
         | Value::Text(_)
-        | Value::Map(_) => wrong_type(node, what, "a list: `- …`", problems),
+        | Value::Map(_) => {
+            let hint = "write it like `[a, b]`, or as lines that begin with `- `";
+            wrong_type(node, what, "a list", hint, problems)
+        }
     }
 }
 
@@ -144,7 +150,10 @@ pub(super) fn list<'n>(
 pub(super) fn text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Problem>) -> Option<&'n str> {
     match &node.value {
         Value::Text(text) if text.trim().is_empty() => {
-            problems.push(Problem::new(Code::WrongType, node.span, format!("{what} is empty")));
+            problems.push(
+                Problem::new(Code::WrongType, node.span, format!("{what} is an empty text"))
+                    .hint("say something, or leave the key out"),
+            );
             None
         }
         Value::Text(text) => Some(text),
@@ -154,7 +163,9 @@ pub(super) fn text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Problem>) 
                 .push(Problem::new(Code::WrongType, node.span, message).hint("put it in quotes"));
             None
         }
-        Value::Null | Value::List(_) | Value::Map(_) => wrong_type(node, what, "a text", problems),
+        Value::Null | Value::List(_) | Value::Map(_) => {
+            wrong_type(node, what, "a text", "write one text, in quotes", problems)
+        }
     }
 }
 
@@ -169,7 +180,10 @@ pub(super) fn word<'k>(
     let found = words.iter().find(|word| **word == given);
     if found.is_none() {
         let message = format!("`{given}` is no value of {what}");
-        let hint = format!("it takes {}", listed(words, "or"));
+        let hint = match closest(given, words) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it takes {}", listed(words, "or")),
+        };
         problems.push(Problem::new(Code::UnknownWord, node.span, message).hint(hint));
     }
     found.copied()
@@ -181,18 +195,22 @@ pub(super) fn quantity(node: &Node, what: &str, problems: &mut Vec<Problem>) -> 
         Value::Whole(number) => *number as f64,
         Value::Number(number) => *number,
         Value::Text(text) => {
-            let refuse = |why: units::NotAQuantity| bad(node, format!("{what}: {why}"));
+            let refuse = |why: units::NotAQuantity| {
+                let hint = why.hint();
+                bad(node, format!("{what}: {why}")).hint(hint)
+            };
             return Quantity::parse(text).map_err(|why| problems.push(refuse(why))).ok();
         }
         Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
-            return wrong_type(node, what, "a number, such as `200ms`, `1%` or `3`", problems);
+            let hint = "such as `200ms`, `1%` or `3`";
+            return wrong_type(node, what, "a number, with or without a unit", hint, problems);
         }
     };
     if number.is_finite() {
         return Some(Quantity::Plain(number));
     }
     problems.push(
-        bad(node, format!("{what} must be a finite number"))
+        bad(node, format!("{what} must be a finite number, and this is {number}"))
             .hint("nothing can be compared with NaN, and everything is on one side of infinity"),
     );
     None
@@ -202,7 +220,8 @@ pub(super) fn quantity(node: &Node, what: &str, problems: &mut Vec<Problem>) -> 
 pub(super) fn duration(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Option<Duration> {
     let length = duration_or_zero(node, what, problems)?;
     if length.is_zero() {
-        problems.push(bad(node, format!("{what} must be longer than nothing")));
+        let problem = bad(node, format!("{what} must be longer than nothing"));
+        problems.push(problem.hint("write it like `30s`, `5m` or `1h30m`"));
         return None;
     }
     Some(length)
@@ -229,10 +248,14 @@ pub(super) fn duration_or_zero(
     };
     let length = units::duration(seconds);
     if length.is_none() {
-        problems.push(
-            bad(node, format!("{what} is not a length of time that can be kept"))
-                .hint("from 0 to a year, in whole milliseconds"),
-        );
+        let (why, hint) = if seconds < 0.0 {
+            ("is a length of time, and cannot be negative", "leave the `-` out")
+        } else if seconds > units::LONGEST.as_secs_f64() {
+            ("is longer than a year", "no run lasts that long; check the unit: `m` is minutes")
+        } else {
+            ("is finer than a millisecond, which is how finely time is kept", "such as `1ms`")
+        };
+        problems.push(bad(node, format!("{what} {why}")).hint(hint));
     }
     length
 }
@@ -244,7 +267,8 @@ pub(super) fn share(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Opt
     if share.get() > 0.0 {
         return Some(share);
     }
-    problems.push(bad(node, format!("{what} must be more than nothing")));
+    let problem = bad(node, format!("{what} must be more than nothing"));
+    problems.push(problem.hint("write it like `30%` or `0.3`"));
     None
 }
 
@@ -288,7 +312,10 @@ pub(super) fn count(
         | Value::Map(_) => None,
     };
     if number.is_none() {
-        problems.push(bad(node, format!("{what} is a whole number, at least {least}")));
+        let problem = bad(node, format!("{what} is a whole number, at least {least}"));
+        problems.push(
+            problem.hint(format!("write it without unit, quotes or point: `{}`", least.max(3))),
+        );
     }
     number
 }
@@ -319,41 +346,63 @@ pub(super) fn amount(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Op
     }
 }
 
+/// The most words of a list that a message says: nobody reads on.
+const LISTED: usize = 20;
+
 /// `a`, `b` and `c`, in back quotes.
 pub(super) fn listed(words: &[&str], last: &str) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
+    let mut said: Vec<String> = words.iter().take(LISTED).map(|word| format!("`{word}`")).collect();
+    if let more @ 1.. = words.len().saturating_sub(LISTED) {
+        said.push(format!("{more} more"));
+    }
+    match said.split_last() {
         Some((end, start)) if !start.is_empty() => format!("{} {last} {end}", start.join(", ")),
         Some((only, _)) => only.clone(),
         None => "none".to_owned(),
     }
 }
 
+/// The most letters that may differ between what is written and what is meant.
+const FAR: usize = 2;
+
 /// The word that someone may have meant: at most two letters away, and no more than half of them.
 pub(super) fn closest<'k>(given: &str, words: &[&'k str]) -> Option<&'k str> {
-    let distances = words.iter().map(|word| (distance(given, word), *word));
-    let (far, word) = distances.min_by_key(|(far, _)| *far)?;
-    (far <= 2 && far * 2 <= given.chars().count()).then_some(word)
+    let given: Vec<char> = given.chars().take(LONGEST_WORD + 1).collect();
+    let near = words.iter().filter_map(|word| Some((distance(&given, word)?, *word)));
+    let (far, word) = near.min_by_key(|(far, _)| *far)?;
+    (far * 2 <= given.len()).then_some(word)
 }
 
-/// Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment).
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let mut table = vec![vec![0; other.len() + 1]; one.len() + 1];
-    for i in 0..=one.len() {
-        for j in 0..=other.len() {
-            if i == 0 || j == 0 {
-                table[i][j] = i + j;
-                continue;
-            }
-            let replaced = table[i - 1][j - 1] + usize::from(one[i - 1] != other[j - 1]);
-            let least = replaced.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+/// No key and no name is longer. Keys of a hostile file may be as long as the file, and there may
+/// be thousands of them.
+const LONGEST_WORD: usize = 63;
+
+/// Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment),
+/// unless they are more than [`FAR`]: then it stops looking.
+fn distance(one: &[char], other: &str) -> Option<usize> {
+    let other: Vec<char> = other.chars().take(LONGEST_WORD + 1).collect();
+    let longest = one.len().max(other.len());
+    if one.len().abs_diff(other.len()) > FAR || longest > LONGEST_WORD {
+        return None;
+    }
+    // Three rows of the table: the one that is filled and the two before it.
+    let (mut older, mut old) = (vec![0; other.len() + 1], vec![0; other.len() + 1]);
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for i in 1..=one.len() {
+        (older, old, row) = (old, row, older);
+        row[0] = i;
+        for j in 1..=other.len() {
+            let replaced = old[j - 1] + usize::from(one[i - 1] != other[j - 1]);
+            let least = replaced.min(old[j] + 1).min(row[j - 1] + 1);
             let swapped =
                 i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1];
-            table[i][j] = if swapped { least.min(table[i - 2][j - 2] + 1) } else { least };
+            row[j] = if swapped { least.min(older[j - 2] + 1) } else { least };
+        }
+        if row.iter().all(|far| *far > FAR) {
+            return None;
         }
     }
-    table[one.len()][other.len()]
+    Some(row[other.len()]).filter(|far| *far <= FAR)
 }
 
 /// A number that will not do.
@@ -361,9 +410,15 @@ pub(super) fn bad(node: &Node, message: impl Into<String>) -> Problem {
     Problem::new(Code::BadQuantity, node.span, message)
 }
 
-fn wrong_type<T>(node: &Node, what: &str, wanted: &str, problems: &mut Vec<Problem>) -> Option<T> {
+fn wrong_type<T>(
+    node: &Node,
+    what: &str,
+    wanted: &str,
+    hint: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
     let message = format!("{what} must be {wanted}, and this is {}", node.value.kind());
-    problems.push(Problem::new(Code::WrongType, node.span, message));
+    problems.push(Problem::new(Code::WrongType, node.span, message).hint(hint));
     None
 }
 
@@ -393,8 +448,9 @@ mod tests {
             "`over` is a length of time, and this is a bare number (bad-quantity)"
         );
         assert_eq!(read("0s"), "`over` must be longer than nothing (bad-quantity)");
-        assert!(read("-5s").contains("not a length of time that can be kept"));
-        assert!(read("900us").contains("not a length of time that can be kept"));
+        assert!(read("-5s").contains("cannot be negative"));
+        assert!(read("900us").contains("finer than a millisecond"));
+        assert!(read("53w").contains("longer than a year"));
         assert!(read("5 min").contains("`min` is not a unit"));
         assert!(read(".nan").contains("must be a finite number"));
         assert!(read("[1s]").contains("this is a list (wrong-type)"));

@@ -5,22 +5,26 @@
 
 mod check;
 mod code;
+mod excerpt;
 mod fields;
 mod fingerprint;
 pub mod load;
 pub mod model;
+mod printable;
 pub mod problem;
 mod raw;
 pub mod schema;
 pub mod selector;
+mod span;
 mod substitute;
+mod syntax;
 pub mod units;
 mod url;
 
 pub use self::{
     code::{Code, Severity},
     model::Hypothesis,
-    problem::{Problem, Problems},
+    problem::{Place, Problem, Problems, Span},
 };
 
 /// What a text is read for.

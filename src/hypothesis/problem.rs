@@ -1,32 +1,15 @@
 //! What is wrong with a hypothesis: a stable code, the place, a message, and a hint.
 //!
-//! Problems are data. They are rendered here in two ways, for people and for programs, and the
-//! order is that of the file.
+//! Problems are data, in the order of the file. How they look to people is said in `excerpt`;
+//! what programs get of them, by those who write it.
 
 use std::{error::Error, fmt};
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use serde_json::json;
-
-pub use super::code::{Code, Severity};
-
-/// A place in the text of a hypothesis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
-    /// Its first byte.
-    pub start: usize,
-    /// The first byte after it.
-    pub end: usize,
-    /// Its line, from 1.
-    pub line: usize,
-    /// Its column in characters, from 1.
-    pub column: usize,
-}
-
-impl Span {
-    /// The beginning of the file: for what is missing altogether.
-    pub const TOP: Self = Self { start: 0, end: 0, line: 1, column: 1 };
-}
+pub use super::{
+    code::{Code, Severity},
+    span::{Place, Span},
+};
+use super::{excerpt, printable::printable, span::Lines};
 
 /// One thing that is wrong with a hypothesis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +27,13 @@ pub struct Problem {
 impl Problem {
     /// A problem without a hint.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, span, message: message.into(), hint: None }
+        Self { code, span, message: printable(&message.into()), hint: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(printable(&hint.into()));
         self
     }
 
@@ -65,15 +48,26 @@ impl Problem {
 pub struct Problems {
     file: String,
     text: String,
+    lines: Lines,
     items: Vec<Problem>,
 }
 
 impl Problems {
-    /// Problems of a file, sorted by place.
+    /// Problems of a file, sorted by place. Lines and columns are counted here, from the bytes,
+    /// so that every format says the same.
     pub fn new(file: &str, text: &str, mut items: Vec<Problem>) -> Self {
-        items.sort_by_key(|problem| (problem.span, problem.code));
+        let lines = Lines::of(text);
+        for Problem { span, .. } in &mut items {
+            span.end = span.end.clamp(span.start, text.len().max(span.start)).min(text.len());
+            span.start = span.start.min(text.len());
+            let Place { line, column } = lines.place(text, span.start);
+            (span.line, span.column) = (line, column);
+        }
+        items.sort_by(|one, other| {
+            (one.span, one.code, &one.message).cmp(&(other.span, other.code, &other.message))
+        });
         items.dedup();
-        Self { file: file.to_owned(), text: text.to_owned(), items }
+        Self { file: file.to_owned(), text: text.to_owned(), lines, items }
     }
 
     /// The name of the file.
@@ -101,61 +95,20 @@ impl Problems {
         self.items.len() - self.errors()
     }
 
+    /// Where a problem ends: the place of the first character after it.
+    pub fn end(&self, problem: &Problem) -> Place {
+        self.lines.place(&self.text, problem.span.end)
+    }
+
     /// For people: each with its line of the file, its code and its hint. `styled` adds colour;
     /// nothing is said by colour alone.
     pub fn render(&self, styled: bool) -> String {
-        let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        let blocks: Vec<String> = self.items.iter().map(|p| self.block(&renderer, p)).collect();
+        let block = |problem: &Problem| {
+            let line = self.lines.line(&self.text, problem.span.line);
+            excerpt::render(&self.file, line, problem, styled)
+        };
+        let blocks: Vec<String> = self.items.iter().map(block).collect();
         blocks.join("\n\n")
-    }
-
-    /// For programs: one object a problem.
-    pub fn to_json(&self) -> serde_json::Value {
-        let item = |problem: &Problem| {
-            json!({
-                "file": self.file,
-                "line": problem.span.line,
-                "column": problem.span.column,
-                "severity": problem.severity().name(),
-                "code": problem.code.text(),
-                "message": problem.message,
-                "hint": problem.hint,
-            })
-        };
-        self.items.iter().map(item).collect()
-    }
-
-    fn block(&self, renderer: &Renderer, problem: &Problem) -> String {
-        let level = match problem.severity() {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let title = level.primary_title(&problem.message).id(problem.code.text());
-        let snippet = Snippet::source(&self.text)
-            .path(&self.file)
-            .annotation(AnnotationKind::Primary.span(self.visible(problem.span)));
-        let group = title.element(snippet);
-        let group = match &problem.hint {
-            Some(hint) => group.element(Level::HELP.message(hint)),
-            None => group,
-        };
-        renderer.render(&[group])
-    }
-
-    /// The part of a span that is worth underlining: its first line, and at least something.
-    fn visible(&self, span: Span) -> std::ops::Range<usize> {
-        let floor = |mut at: usize| {
-            at = at.min(self.text.len());
-            while !self.text.is_char_boundary(at) {
-                at -= 1;
-            }
-            at
-        };
-        let (start, end) = (floor(span.start), floor(span.end));
-        let line = self.text[start..].find('\n').map_or(self.text.len(), |n| start + n);
-        let end = end.clamp(start, line);
-        let one = self.text[start..line].chars().next().map_or(0, char::len_utf8);
-        start..end.max(start + one)
     }
 }
 
@@ -195,12 +148,12 @@ mod tests {
         let items = vec![
             Problem::new(
                 Code::BadVersion,
-                Span { start: 26, end: 27, line: 2, column: 10 },
+                Span { start: 26, end: 27, ..Span::TOP },
                 "version 2 is not known",
             ),
             Problem::new(
                 Code::BadName,
-                Span { start: 6, end: 16, line: 1, column: 7 },
+                Span { start: 6, end: 16, ..Span::TOP },
                 "`Böse Name` is not a DNS label",
             )
             .hint("write `boese-name`"),
@@ -230,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn programs_see_the_same() {
-        let json = sample().to_json();
-        assert_eq!(json[0]["code"], "bad-name");
-        assert_eq!((&json[0]["line"], &json[0]["column"]), (&json!(1), &json!(7)));
-        assert_eq!(json[1]["hint"], serde_json::Value::Null);
+    fn places_are_counted_from_the_bytes() {
+        let problems = sample();
+        let first = problems.iter().next().unwrap();
+        assert_eq!((first.span.line, first.span.column), (1, 7));
+        assert_eq!(problems.end(first), Place { line: 1, column: 16 });
     }
 
     #[test]

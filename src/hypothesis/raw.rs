@@ -3,7 +3,7 @@
 //! A tree, and not a struct a section, so that a mistake in one section hides no other. Which
 //! keys and types are allowed is said by `check`.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -17,7 +17,11 @@ use serde_saphyr::{
 use super::{
     code::Code,
     problem::{Problem, Span},
+    syntax,
 };
+
+/// What is said of a key that is a list, a mapping or nothing.
+pub(super) const KEY_IS_A_WORD: &str = "a key must be a word";
 
 /// A value of the text and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +82,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
             Some(root)
         }
         Err(error) => {
-            problems.push(syntax(text, &error));
+            problems.push(syntax::problem(text, &error));
             None
         }
     }
@@ -88,14 +92,14 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
 fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_depth: 24,
-            max_nodes: 20_000,
+            max_depth: syntax::DEPTH,
+            max_nodes: syntax::VALUES,
             max_events: 60_000,
-            max_aliases: 200,
+            max_aliases: syntax::ALIASES,
             max_documents: 1,
         },
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 20_000,
+            max_total_replayed_events: syntax::VALUES,
             max_replay_stack_depth: 8,
         },
         // Reported by us, all of them and with a hint.
@@ -110,39 +114,21 @@ fn options() -> Options {
     }
 }
 
-fn syntax(text: &str, error: &serde_saphyr::Error) -> Problem {
-    let span = error.location().map_or(Span::TOP, |location| place_of(location, text));
-    let said = error.without_snippet().to_string();
-    // The place is ours to say, once.
-    let said = said.split(" at line ").next().unwrap_or(&said);
-    let problem = Problem::new(Code::Syntax, span, format!("this is not a hypothesis: {said}"));
-    if text.trim().is_empty() {
-        return problem.hint("the file is empty; `hypotheses/` holds examples to start from");
-    }
-    if said.starts_with("mapping values") {
-        return problem
-            .hint("a text with `: ` in it is put in quotes; keys of one mapping line up");
-    }
-    if text.lines().any(|line| line.starts_with('\t')) {
-        return problem.hint("YAML is indented with spaces, not with tabs");
-    }
-    problem
-}
-
 fn refuse_duplicates(node: &mut Node, problems: &mut Vec<Problem>) {
     match &mut node.value {
         Value::List(items) => {
             items.iter_mut().for_each(|item| refuse_duplicates(item, problems));
         }
         Value::Map(entries) => {
-            let mut seen: Vec<Key> = Vec::new();
+            let mut seen: HashMap<String, usize> = HashMap::new();
             entries.retain(|(key, _)| {
-                let Some(first) = seen.iter().find(|other| other.text == key.text) else {
-                    seen.push(key.clone());
+                let Some(line) = seen.get(&key.text) else {
+                    seen.insert(key.text.clone(), key.span.line);
                     return true;
                 };
-                let message = format!("`{}` already stands in line {}", key.text, first.span.line);
-                problems.push(Problem::new(Code::DuplicateKey, key.span, message));
+                let message = format!("`{}` already stands in line {line}", key.text);
+                let hint = "keep one of them; in a list, each item begins with a `-`";
+                problems.push(Problem::new(Code::DuplicateKey, key.span, message).hint(hint));
                 false
             });
             entries.iter_mut().for_each(|(_, value)| refuse_duplicates(value, problems));
@@ -151,19 +137,8 @@ fn refuse_duplicates(node: &mut Node, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The place of an error. Syntax errors come with line and column only.
-fn place_of(location: Location, text: &str) -> Span {
-    let span = span(location);
-    if location.span().byte_offset().is_some() {
-        return span;
-    }
-    let before: usize = text.split_inclusive('\n').take(span.line - 1).map(str::len).sum();
-    let line = text[before..].lines().next().unwrap_or_default();
-    let within = line.char_indices().nth(span.column - 1).map_or(line.len(), |(at, _)| at);
-    Span { start: before + within, end: before + within, ..span }
-}
-
-fn span(location: Location) -> Span {
+/// Where the YAML reader saw something; without a place in bytes, at the beginning.
+pub(super) fn span(location: Location) -> Span {
     let of = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let start = location.span().byte_offset().map_or(0, of);
     let end = start + location.span().byte_len().map_or(0, of);
@@ -237,7 +212,7 @@ impl<'de> Visitor<'de> for AnyValue {
                 Value::Whole(number) => number.to_string(),
                 Value::Bool(is) => is.to_string(),
                 Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => {
-                    return Err(A::Error::custom("a key must be a word"));
+                    return Err(A::Error::custom(KEY_IS_A_WORD));
                 }
             };
             map.push((Key { text, span: span(key.referenced) }, value));
@@ -294,8 +269,8 @@ mod tests {
             let (root, said) = tree(text);
             assert!(root.is_none() && said.len() == 1, "{text:?}: {said:?}");
         }
-        insta::assert_snapshot!(tree("a: 1\n b: 2\n").1.join("\n"), @"2:3 syntax: this is not a hypothesis: mapping values are not allowed in this context");
-        insta::assert_snapshot!(tree("? [x]\n: 2\n").1.join("\n"), @"1:1 syntax: this is not a hypothesis: a key must be a word");
+        insta::assert_snapshot!(tree("a: 1\n b: 2\n").1.join("\n"), @"2:3 syntax: this is not YAML as a hypothesis uses it: a `: ` where no key can stand");
+        insta::assert_snapshot!(tree("? [x]\n: 2\n").1.join("\n"), @"1:1 syntax: this is not YAML as a hypothesis uses it: a key must be a word");
     }
 
     #[test]

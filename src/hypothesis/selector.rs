@@ -7,7 +7,7 @@ mod promql;
 
 use std::fmt;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 pub use self::kubernetes::LabelSelector;
 use crate::sample::Labels;
@@ -154,6 +154,10 @@ pub enum MatchHow {
     MatchesNot,
 }
 
+/// The most bytes that a compiled pattern may take: one that counts to a million in a few letters
+/// is no condition on a label.
+const PATTERN_SIZE: usize = 512 * 1024;
+
 /// The pattern, anchored at both ends; a dot also matches a line break, as in Prometheus 3.
 fn anchored(pattern: &str) -> Result<Regex, NotASelector> {
     let refuse = |error: regex::Error| {
@@ -162,6 +166,7 @@ fn anchored(pattern: &str) -> Result<Regex, NotASelector> {
         NotASelector::because(format!("`{pattern}` is not a regular expression: {last}"))
     };
     // Compiled alone first: `a)|(b` must not become valid, and unanchored, by the anchors.
-    Regex::new(pattern).map_err(refuse)?;
-    Regex::new(&format!("^(?s:{pattern})$")).map_err(refuse)
+    let compile = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_SIZE).build();
+    compile(pattern).map_err(refuse)?;
+    compile(&format!("^(?s:{pattern})$")).map_err(refuse)
 }

@@ -26,18 +26,16 @@ pub enum Quantity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAQuantity {
     /// There is no number in it.
-    #[error("`{0}` is not a number with a unit, such as `200ms`, `30%`, `10MiB` or `100/s`")]
+    #[error("`{0}` is not a number")]
     NoNumber(String),
     /// The unit is not known.
-    #[error(
-        "`{unit}` is not a unit: time is `us ms s m h d w`, a share `%`, a size `B kB MB GB KiB MiB GiB`, a rate `/s`"
-    )]
+    #[error("{}", no_unit(unit))]
     UnknownUnit {
         /// What stands where the unit should.
         unit: String,
     },
     /// Parts of a time in the wrong order, or twice.
-    #[error("the parts of `{0}` are not in order, the longest unit first: `1h30m`")]
+    #[error("the parts of `{0}` are not in order")]
     Disordered(String),
     /// NaN, infinite, or too great to be one of our numbers.
     #[error("`{0}` is not a finite number")]
@@ -50,6 +48,46 @@ pub enum NotAQuantity {
         /// What is needed: `a share`.
         wanted: String,
     },
+}
+
+fn no_unit(unit: &str) -> String {
+    if unit.is_empty() {
+        return "a part of it has no unit".to_owned();
+    }
+    format!("`{unit}` is not a unit")
+}
+
+impl NotAQuantity {
+    /// The way out.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoNumber(_) => "write a number with its unit: `200ms`, `30%`, `10MiB` or `100/s`",
+            Self::UnknownUnit { unit } => Self::meant(unit),
+            Self::Disordered(_) => "the longest unit stands first, and each once: `1h30m`",
+            Self::NotFinite(_) => {
+                "nothing can be compared with NaN, and everything is on one side of infinity"
+            }
+            Self::Misfit { .. } => "write it in the unit of the indicator",
+        }
+    }
+
+    fn meant(unit: &str) -> &'static str {
+        match unit.to_lowercase().as_str() {
+            "min" | "mins" | "minute" | "minutes" => "minutes are written `m`: `5m`",
+            "sec" | "secs" | "second" | "seconds" => "seconds are written `s`: `30s`",
+            "h" | "hr" | "hrs" | "hour" | "hours" => "hours are written `h`: `1h`",
+            "s" | "ms" | "us" | "d" | "w" => "units of time are written in lower case",
+            "day" | "days" => "days are written `d`: `1d`",
+            "percent" | "pct" => "a share is written `30%`",
+            "," => "write a decimal point: `1.5`",
+            "_" => "write the digits without `_`",
+            ":" => "a length of time is written like `1m30s`",
+            "rps" | "qps" | "hz" | "/sec" | "/m" | "/min" => "a rate is so many a second: `100/s`",
+            _ => {
+                "time is `us ms s m h d w`, a share `%`, a size `B kB MB GB KiB MiB GiB`, a rate `/s`"
+            }
+        }
+    }
 }
 
 /// Units of time, the longest first, in seconds.

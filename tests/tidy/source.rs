@@ -11,7 +11,9 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn read(path: &Path) -> Self {
         let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-        Self { name, text: fs_err::read_to_string(path).unwrap() }
+        // A file that shows what is not UTF-8 is none.
+        let text = String::from_utf8_lossy(&fs_err::read(path).unwrap()).into_owned();
+        Self { name, text }
     }
 
     /// The module of the top level that it belongs to.

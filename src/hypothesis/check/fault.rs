@@ -86,7 +86,7 @@ fn kill_pods(node: &Node, cx: &mut Context<'_>) -> Option<KillPods> {
         let grace = fields::duration_or_zero(node, "`grace`", &mut cx.problems)?;
         if grace.subsec_nanos() != 0 {
             let message = "`grace` is in whole seconds, as Kubernetes takes it";
-            cx.report(fields::bad(node, message));
+            cx.report(fields::bad(node, message).hint("such as `0s`, `5s` or `1m`"));
             return None;
         }
         Some(grace)

@@ -104,6 +104,12 @@ pub(super) fn check(text: &str, reading: Reading<'_>) -> (Option<Hypothesis>, Ve
 }
 
 fn hypothesis(text: &str, root: &Node, cx: &mut Context<'_>) -> Option<Hypothesis> {
+    if root.value == Value::Null {
+        let message = "there is no hypothesis in this file: it is empty, or has only comments";
+        let hint = "`hypotheses/` holds examples to start from";
+        cx.report(Problem::new(Code::EmptyFile, Span::TOP, message).hint(hint));
+        return None;
+    }
     if !version_is_known(root, cx) {
         // Of a format that is not known, nothing else can be said.
         return None;
@@ -176,10 +182,17 @@ fn version_is_known(root: &Node, cx: &mut Context<'_>) -> bool {
     if node.value == Value::Whole(1) {
         return true;
     }
-    let message = "the version of the format is `1`; this program reads no other";
-    cx.report(
-        Problem::new(Code::BadVersion, node.span, message).hint(format!("`{}: 1`", key.text)),
-    );
+    let message = "this program reads version `1` of the format, and no other";
+    let hint = match &node.value {
+        Value::Text(_) => format!("write it without quotes: `{}: 1`", key.text),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Whole(_)
+        | Value::Number(_)
+        | Value::List(_)
+        | Value::Map(_) => format!("write `{}: 1`; a newer program may read this file", key.text),
+    };
+    cx.report(Problem::new(Code::BadVersion, node.span, message).hint(hint));
     false
 }
 
@@ -192,11 +205,22 @@ fn dns_label(node: &Node, cx: &mut Context<'_>) -> Option<String> {
         && !name.ends_with('-');
     if !fine {
         let message = format!("`{name}` is not a DNS label, and it becomes part of a path");
-        let hint =
+        let allowed =
             "at most 63 lower-case letters, digits and `-`, which stands neither first nor last";
+        let hint = match as_label(name) {
+            Some(label) => format!("such as `{label}`: {allowed}"),
+            None => allowed.to_owned(),
+        };
         cx.report(Problem::new(Code::BadName, node.span, message).hint(hint));
     }
     fine.then(|| name.to_owned())
+}
+
+/// A name as it may have been meant: in lower case, with `-` for what cannot stand in it.
+fn as_label(name: &str) -> Option<String> {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let label = words.collect::<Vec<_>>().join("-").to_lowercase();
+    (name.is_ascii() && !label.is_empty() && label.len() <= 63).then_some(label)
 }
 
 /// A name of ours that stands in files and tables: of an indicator or a check.

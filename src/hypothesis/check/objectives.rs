@@ -134,7 +134,8 @@ fn objective(
             let limit = bound(value, "`total_at_most`", indicator, cx)?;
             rules::a_total_is_of_counts(value, indicator, cx);
             if limit.get() < 0.0 {
-                cx.report(bad(value, "`total_at_most` is not below 0"));
+                let hint = "nothing can happen less than not at all: `total_at_most: 0`";
+                cx.report(bad(value, "`total_at_most` is not below 0").hint(hint));
                 return None;
             }
             Some(Objective::TotalAtMost { phase, limit, gaps: gaps? })
@@ -205,7 +206,8 @@ fn tolerance(
 ) -> Option<Tolerance> {
     let quantity = fields::quantity(node, "`within`", &mut cx.problems)?;
     if quantity.number() <= 0.0 {
-        cx.report(bad(node, "`within` must be more than nothing"));
+        let hint = "such as `10%` of the other mean, or `20ms`";
+        cx.report(bad(node, "`within` must be more than nothing").hint(hint));
         return None;
     }
     if let Quantity::Share(share) = quantity {
@@ -322,7 +324,8 @@ fn scale(node: &Node, indicator: Option<&Indicator>, cx: &mut Context<'_>) -> Op
     if scale > 0.0 {
         return Some(scale);
     }
-    cx.report(bad(node, "`scale` must be more than nothing"));
+    let hint = "the distance from the bound that counts as a margin of 1";
+    cx.report(bad(node, "`scale` must be more than nothing").hint(hint));
     None
 }
 

@@ -29,7 +29,8 @@ pub(super) fn nothing_is_substituted_outside(root: &Node, section: &str, cx: &mu
         Value::Text(text) if text.contains("${") => {
             let message =
                 format!("`${{…}}` is replaced only under `{section}`; here it stays as it is");
-            let hint = "write the value itself";
+            let hint =
+                format!("write the value itself; only `{section}` differs from place to place");
             cx.report(Problem::new(Code::SubstitutionNotHere, root.span, message).hint(hint));
         }
         Value::List(items) => {
@@ -90,6 +91,17 @@ pub(super) fn windows_fit(
                 length(over)
             );
             too_short(message, "`over` is at least `step`");
+        }
+        // A phase without a point has its own problem.
+        if over > plan.during && plan.during >= plan.step {
+            let message = format!(
+                "no window of {} is of *during* alone, which lasts {}: each is diluted with \
+                 what was before or after",
+                length(over),
+                length(plan.during)
+            );
+            let hint = "shorten `over`, or lengthen `during`";
+            cx.report(Problem::new(Code::OverTooLong, span, message).hint(hint));
         }
         // Every check needs a steady *before*; *after* only what is judged there.
         let mut judged = checks.iter().filter(|check| check.indicator.0 == place).peekable();

@@ -136,7 +136,8 @@ fn prometheus(node: &Node, cx: &mut Context<'_>) -> Option<PrometheusSource> {
         let base = address(node, "`url`", cx)?;
         if url::has_query(&base) && !unresolved(&base, cx) {
             let message = "the address of a server has no `?` part";
-            cx.report(Problem::new(Code::BadUrl, node.span, message));
+            let hint = "the program adds the query itself: write the address up to the `?`";
+            cx.report(Problem::new(Code::BadUrl, node.span, message).hint(hint));
             return None;
         }
         Some(base)
@@ -165,12 +166,32 @@ fn address(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
     if unresolved(&address, cx) {
         return Some(address);
     }
+    if let Some(secret) = url::secret_in(&address, written(node)) {
+        let message = format!("{what}: {secret} in an address would be kept in every recording");
+        let hint = "a token may come from a variable: `?token=${TOKEN}`; a user or password, from \
+                    a proxy on the loopback that adds it";
+        cx.report(Problem::new(Code::SecretInUrl, node.span, message).hint(hint));
+        return None;
+    }
     if let Some(why) = url::fault_of(&address) {
         let hint = "such as `http://127.0.0.1:9100/metrics`";
         cx.report(Problem::new(Code::BadUrl, node.span, format!("{what}: {why}")).hint(hint));
         return None;
     }
     Some(address)
+}
+
+/// An address as it stands in the file, its variables unreplaced.
+fn written(node: &Node) -> &str {
+    match &node.value {
+        Value::Text(text) => text,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Whole(_)
+        | Value::Number(_)
+        | Value::List(_)
+        | Value::Map(_) => "",
+    }
 }
 
 /// Whether a text still has a variable in it, as one that was recorded may.
@@ -186,7 +207,8 @@ fn required(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
     let text = replaced(node, what, cx)?;
     if text.trim().is_empty() {
         let message = format!("{what} is empty after its variables were replaced");
-        cx.report(Problem::new(Code::UnsetVariable, node.span, message));
+        let hint = "set the variable, or give a default that says something: `${NAME:-…}`";
+        cx.report(Problem::new(Code::UnsetVariable, node.span, message).hint(hint));
         return None;
     }
     Some(text)
@@ -208,7 +230,7 @@ fn replaced(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
         (Ok(text), _) => Some(text),
         (Err(NotSubstituted::Unset(_)), Reading::Recorded) => Some(text.to_owned()),
         (Err(NotSubstituted::Unset(name)), Reading::ToRun(_)) => {
-            let message = format!("the variable `{name}` is not set");
+            let message = format!("the environment variable `{name}` is not set");
             let hint = format!("set it, or give a default: `${{{name}:-…}}`");
             cx.report(Problem::new(Code::UnsetVariable, node.span, message).hint(hint));
             None

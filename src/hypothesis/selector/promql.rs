@@ -2,6 +2,9 @@
 
 use super::{MatchHow, Matcher, NotASelector, SeriesSelector};
 
+/// The most conditions of one selector; a metric has fewer labels.
+const MATCHERS: usize = 64;
+
 /// Reads a selector; `default` is the metric of one that names none.
 pub(super) fn parse(text: &str, default: Option<&str>) -> Result<SeriesSelector, NotASelector> {
     let mut scanner = Scanner { text, at: 0 };
@@ -110,6 +113,11 @@ impl<'a> Scanner<'a> {
                 return Ok(());
             }
             self.item(metric, matchers)?;
+            if matchers.len() > MATCHERS {
+                return Err(NotASelector::because(format!(
+                    "it has more than {MATCHERS} conditions"
+                )));
+            }
             self.space();
             if !self.take(",") && !self.rest().starts_with('}') {
                 return Err(if self.rest().is_empty() {
