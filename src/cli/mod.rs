@@ -50,7 +50,7 @@ enum Command {
     Judge(judge::JudgeArgs),
     Report(report::ReportArgs),
     Undo(undo::UndoArgs),
-    Lab(lab::LabCommand),
+    Lab(Box<lab::LabCommand>),
     Schema(schema::SchemaArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),

@@ -1,69 +1,15 @@
-//! The plan of a lab, and the switches it is made from.
+//! The switches of the lab.
 
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-/// What to build. See [`LabPlan::new`] for the defaults.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LabPlan {
-    /// Namespace of everything.
-    pub namespace: String,
-    /// Name of the Deployment, and the value of its pods' label `app`.
-    pub app: String,
-    /// Pods the Deployment asks for.
-    pub replicas: usize,
-    /// Whether the gateway tries a second pod after a failure.
-    pub retries: bool,
-    /// From the loss of a pod to the start of its replacement's process.
-    pub restart_delay: Duration,
-    /// Between two probes of a pod; a change of endpoints reaches the gateway this much later.
-    pub probe_period: Duration,
-    /// From the start of a pod's process to its first good readiness answer.
-    pub readiness_delay: Duration,
-    /// Requests per second sent to the gateway; 0 sends none.
-    pub load: f64,
-    /// Median time a pod works on a request.
-    pub service_time: Duration,
-    /// Requests a pod works on at once; the rest queue.
-    pub concurrency: usize,
-    /// Port of the Kubernetes API; 0 takes any free one.
-    pub api_port: u16,
-    /// Port of service discovery; 0 takes any free one.
-    pub sd_port: u16,
-    /// Port of the gateway; 0 takes any free one.
-    pub proxy_port: u16,
-    /// Directory the kubeconfig is written to.
-    pub dir: Utf8PathBuf,
-    /// The program that has the command `lab-pod`.
-    pub program: Utf8PathBuf,
-    /// Seed of names, arrivals and service times.
-    pub seed: u64,
-}
-
-impl LabPlan {
-    /// Ten replicas of `api` in `shop` under 200 requests per second, on any free ports.
-    pub fn new(program: Utf8PathBuf, dir: Utf8PathBuf) -> Self {
-        Self {
-            namespace: "shop".to_owned(),
-            app: "api".to_owned(),
-            replicas: 10,
-            retries: true,
-            restart_delay: Duration::from_secs(2),
-            probe_period: Duration::from_secs(1),
-            readiness_delay: Duration::from_millis(500),
-            load: 200.0,
-            service_time: Duration::from_millis(10),
-            concurrency: 4,
-            api_port: 0,
-            sd_port: 0,
-            proxy_port: 0,
-            dir,
-            program,
-            seed: 1,
-        }
-    }
-}
+use super::{
+    disturbance::{Disturbance, Scheduled},
+    exporter::Exposure,
+    plan::{Autoscale, LabPlan, Least},
+    values::{Range, at_least_one, dns_label, duration, factor, period, rate},
+};
 
 /// Switches of the lab.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,50 +26,151 @@ pub struct LabArgs {
     #[arg(long, default_value = "api", value_name = "NAME", value_parser = dns_label)]
     pub app: String,
 
+    /// Seed of names, arrivals and service times
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+
     /// Whether the gateway retries once on another pod
     #[arg(long, default_value_t = Switch::On, value_enum, value_name = "SWITCH")]
+    #[arg(help_heading = PODS)]
     pub retries: Switch,
 
     /// From the loss of a pod to the start of its replacement, as `2s`
     #[arg(long, default_value = "2s", value_parser = duration, value_name = "TIME")]
+    #[arg(help_heading = PODS)]
     pub restart_delay: Duration,
 
     /// Between two probes of a pod; endpoints reach the gateway this much later
     #[arg(long, default_value = "1s", value_parser = period, value_name = "TIME")]
+    #[arg(help_heading = PODS)]
     pub probe_period: Duration,
 
     /// From the start of a pod to its first good readiness answer
     #[arg(long, default_value = "500ms", value_parser = duration, value_name = "TIME")]
+    #[arg(help_heading = PODS)]
     pub readiness_delay: Duration,
-
-    /// Requests per second sent to the gateway; 0 sends none
-    #[arg(long, default_value = "200", value_parser = rate, value_name = "RATE")]
-    pub load: f64,
 
     /// Median time a pod works on a request
     #[arg(long, default_value = "10ms", value_parser = duration, value_name = "TIME")]
+    #[arg(help_heading = PODS)]
     pub service_time: Duration,
 
     /// Requests a pod works on at once; the rest queue
     #[arg(long, default_value = "4", value_parser = at_least_one, value_name = "N")]
+    #[arg(help_heading = PODS)]
     pub concurrency: usize,
 
-    /// Port of service discovery (`/sd`); 0 takes any free one
-    #[arg(long, default_value_t = 9900, value_name = "PORT")]
+    /// Pods a PodDisruptionBudget keeps available, as `8` or `75%`; none by default
+    #[arg(long, value_name = "PODS", help_heading = PODS)]
+    pub budget: Option<Least>,
+
+    /// Pods become slow this long after the lab is ready
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = PODS)]
+    pub slow_after: Option<Duration>,
+
+    /// How many become slow
+    #[arg(long, default_value = "1", value_name = "N", value_parser = at_least_one)]
+    #[arg(requires = "slow_after", help_heading = PODS)]
+    pub slow_pods: usize,
+
+    /// How many times as long they take for a request
+    #[arg(long, default_value = "10", value_name = "F", value_parser = factor)]
+    #[arg(requires = "slow_after", help_heading = PODS)]
+    pub slow_factor: f64,
+
+    /// A pod begins to leak memory, and to slow down with it
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = PODS)]
+    pub leak_after: Option<Duration>,
+
+    /// Mebibytes it loses each second; it dies of 256
+    #[arg(long, default_value = "4", value_name = "MIB", value_parser = factor)]
+    #[arg(requires = "leak_after", help_heading = PODS)]
+    pub leak: f64,
+
+    /// Requests per second sent to the gateway; 0 sends none
+    #[arg(long, default_value = "200", value_parser = rate, value_name = "RATE")]
+    #[arg(help_heading = LOAD)]
+    pub load: f64,
+
+    /// The load is multiplied this long after the lab is ready
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = LOAD)]
+    pub spike_after: Option<Duration>,
+
+    /// By how much
+    #[arg(long, default_value = "3", value_name = "F", value_parser = factor)]
+    #[arg(requires = "spike_after", help_heading = LOAD)]
+    pub spike: f64,
+
+    /// For how long; for good when not given
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(requires = "spike_after", help_heading = LOAD)]
+    pub spike_for: Option<Duration>,
+
+    /// A rollout of the Deployment begins this long after the lab is ready
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = SCALE)]
+    pub rollout_after: Option<Duration>,
+
+    /// The number of pods follows their load within these bounds, as `4..20`
+    #[arg(long, value_name = "MIN..MAX", help_heading = SCALE)]
+    pub autoscale: Option<Range>,
+
+    /// Utilisation the autoscaler aims at, in percent of `--concurrency`
+    #[arg(long, default_value_t = 60, value_name = "PERCENT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(requires = "autoscale", help_heading = SCALE)]
+    pub autoscale_target: u32,
+
+    /// How long less load has to last until pods are taken away
+    #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME")]
+    #[arg(requires = "autoscale", help_heading = SCALE)]
+    pub autoscale_patience: Duration,
+
+    /// Metrics are cut off this long after the lab is ready; the traffic goes on
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = TROUBLE)]
+    pub cut_metrics_after: Option<Duration>,
+
+    /// For how long; for good when not given
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(requires = "cut_metrics_after", help_heading = TROUBLE)]
+    pub cut_metrics_for: Option<Duration>,
+
+    /// How they are cut off
+    #[arg(long, value_enum, default_value_t = Exposure::Refused, value_name = "HOW")]
+    #[arg(requires = "cut_metrics_after", help_heading = TROUBLE)]
+    pub cut_metrics: Exposure,
+
+    /// Every watch of the API is cut off in the middle this often
+    #[arg(long, value_name = "TIME", value_parser = period, help_heading = TROUBLE)]
+    pub drop_watches_every: Option<Duration>,
+
+    /// The history that watches resume from is forgotten this often
+    #[arg(long, value_name = "TIME", value_parser = period, help_heading = TROUBLE)]
+    pub compact_every: Option<Duration>,
+
+    /// Changes that history has at most
+    #[arg(long, default_value = "2000", value_name = "N", value_parser = at_least_one)]
+    #[arg(help_heading = TROUBLE)]
+    pub history: usize,
+
+    /// Port of service discovery (`/sd`) and of the control (`/lab`); 0 takes any free one
+    #[arg(long, default_value_t = 9900, value_name = "PORT", help_heading = PORTS)]
     pub sd_port: u16,
 
     /// Port of the Kubernetes API; 0 takes any free one
-    #[arg(long, default_value_t = 9901, value_name = "PORT")]
+    #[arg(long, default_value_t = 9901, value_name = "PORT", help_heading = PORTS)]
     pub api_port: u16,
 
     /// Port of the gateway; 0 takes any free one
-    #[arg(long, default_value_t = 9902, value_name = "PORT")]
+    #[arg(long, default_value_t = 9902, value_name = "PORT", help_heading = PORTS)]
     pub proxy_port: u16,
-
-    /// Seed of names, arrivals and service times
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub seed: u64,
 }
+
+// The headings of `--help`.
+const PODS: &str = "Pods";
+const LOAD: &str = "Load";
+const SCALE: &str = "Rollout and autoscaler";
+const TROUBLE: &str = "Trouble with what is seen";
+const PORTS: &str = "Ports";
 
 /// A switch that is said, not implied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -138,6 +185,15 @@ impl LabArgs {
     /// The plan these switches ask for.
     pub fn into_plan(self, program: Utf8PathBuf, dir: Utf8PathBuf) -> LabPlan {
         LabPlan {
+            schedule: self.schedule(),
+            budget: self.budget,
+            autoscale: self.autoscale.map(|Range { least, most }| Autoscale {
+                least,
+                most,
+                target: self.autoscale_target,
+                patience: self.autoscale_patience,
+            }),
+            history: self.history,
             namespace: self.namespace,
             app: self.app,
             replicas: self.replicas,
@@ -159,48 +215,28 @@ impl LabArgs {
             seed: self.seed,
         }
     }
-}
 
-/// A length such as `500ms`, `2s` or `1m30s`. Also reads what [`written`] writes.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let length: jiff::SignedDuration =
-        text.parse().map_err(|_error| format!("`{text}` is not a length of time such as `2s`"))?;
-    Duration::try_from(length).map_err(|_error| format!("`{text}` is negative"))
-}
-
-/// A length as an argument for another process.
-pub(super) fn written(length: Duration) -> String {
-    format!("{}us", length.as_micros())
-}
-
-fn period(text: &str) -> Result<Duration, String> {
-    let length = duration(text)?;
-    let shortest = Duration::from_millis(10);
-    if length < shortest { Err("must be at least 10ms".to_owned()) } else { Ok(length) }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(rate),
-        Ok(_) | Err(_) => Err(format!("`{text}` is not a number of requests per second")),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(0) | Err(_) => Err(format!("`{text}` is not a count of at least 1")),
-        Ok(count) => Ok(count),
-    }
-}
-
-/// Both names become parts of pod names, which Kubernetes keeps to DNS labels.
-fn dns_label(text: &str) -> Result<String, String> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let edges = !text.starts_with('-') && !text.ends_with('-');
-    if (1..=40).contains(&text.len()) && edges && text.chars().all(inner) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be 1 to 40 of a–z, 0–9 and `-`, and neither begin nor end with `-`".to_owned())
+    fn schedule(&self) -> Vec<Scheduled> {
+        let (spike, lasts) = (self.spike, self.spike_for);
+        let (exposure, cut_for) = (self.cut_metrics, self.cut_metrics_for);
+        let once = [
+            (self.rollout_after, Disturbance::Rollout),
+            (self.spike_after, Disturbance::Spike { factor: spike, lasts }),
+            (self.slow_after, Disturbance::Slow { pods: self.slow_pods, factor: self.slow_factor }),
+            (self.leak_after, Disturbance::Leak { pods: 1, rate: self.leak }),
+            (self.cut_metrics_after, Disturbance::Cut { exposure, lasts: cut_for }),
+        ];
+        let again = [
+            (self.drop_watches_every, Disturbance::DropWatches),
+            (self.compact_every, Disturbance::Compact),
+        ];
+        let once = once
+            .into_iter()
+            .filter_map(|(after, what)| Some(Scheduled { what, after: after?, every: None }));
+        let again = again
+            .into_iter()
+            .filter_map(|(every, what)| Some(Scheduled { what, after: every?, every }));
+        once.chain(again).collect()
     }
 }
 
@@ -246,8 +282,25 @@ mod tests {
     }
 
     #[test]
-    fn a_written_duration_reads_back() {
-        let length = Duration::from_micros(1_234_567);
-        assert_eq!(duration(&written(length)).unwrap(), length);
+    fn a_switch_with_a_time_is_a_line_of_the_schedule() {
+        let line =
+            ["--spike-after=5s", "--spike=2", "--drop-watches-every=3s", "--rollout-after=0s"];
+        let second = Duration::from_secs(1);
+        let want = [
+            (Disturbance::Rollout, Duration::ZERO, None),
+            (Disturbance::Spike { factor: 2.0, lasts: None }, second * 5, None),
+            (Disturbance::DropWatches, second * 3, Some(second * 3)),
+        ];
+        let want = want.map(|(what, after, every)| Scheduled { what, after, every });
+        assert_eq!(plan(&line).unwrap().schedule, want);
+    }
+
+    #[test]
+    fn a_switch_that_shapes_another_asks_for_it() {
+        for line in ["--spike=2", "--slow-pods=2", "--cut-metrics=hang", "--autoscale-target=50"] {
+            assert!(plan(&[line]).is_err(), "{line}");
+        }
+        let autoscale = plan(&["--autoscale=2..8", "--autoscale-target=50"]).unwrap().autoscale;
+        assert_eq!(autoscale.map(|a| (a.least, a.most, a.target)), Some((2, 8, 50)));
     }
 }

@@ -13,6 +13,10 @@ pub(super) enum Group {
     Apps,
     /// `events.k8s.io/v1`
     Events,
+    /// `policy/v1`
+    Policy,
+    /// `autoscaling/v2`
+    Autoscaling,
 }
 
 /// A kind as one group serves it.
@@ -27,8 +31,11 @@ pub(super) struct Resource {
 impl Group {
     /// The group that is served under a name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Apps, Self::Events].into_iter().find(|group| group.name() == name)
+        Self::NAMED.into_iter().find(|group| group.name() == name)
     }
+
+    /// All but the core group, which has no name.
+    const NAMED: [Self; 4] = [Self::Apps, Self::Autoscaling, Self::Events, Self::Policy];
 
     /// Its name; the core group's is empty.
     pub(super) fn name(self) -> &'static str {
@@ -36,6 +43,8 @@ impl Group {
             Self::Core => "",
             Self::Apps => "apps",
             Self::Events => "events.k8s.io",
+            Self::Policy => "policy",
+            Self::Autoscaling => "autoscaling",
         }
     }
 
@@ -45,6 +54,16 @@ impl Group {
             Self::Core => "v1",
             Self::Apps => "apps/v1",
             Self::Events => "events.k8s.io/v1",
+            Self::Policy => "policy/v1",
+            Self::Autoscaling => "autoscaling/v2",
+        }
+    }
+
+    /// The one version it is served in.
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Self::Core | Self::Apps | Self::Events | Self::Policy => "v1",
+            Self::Autoscaling => "v2",
         }
     }
 
@@ -53,6 +72,8 @@ impl Group {
             Self::Core => &[Kind::Event, Kind::Namespace, Kind::Pod],
             Self::Apps => &[Kind::Deployment, Kind::ReplicaSet],
             Self::Events => &[Kind::Event],
+            Self::Policy => &[Kind::Budget],
+            Self::Autoscaling => &[Kind::Autoscaler],
         }
     }
 }
@@ -72,6 +93,8 @@ impl Resource {
             Kind::Namespace => "namespaces",
             Kind::ReplicaSet => "replicasets",
             Kind::Deployment => "deployments",
+            Kind::Budget => "poddisruptionbudgets",
+            Kind::Autoscaler => "horizontalpodautoscalers",
         }
     }
 
@@ -83,6 +106,8 @@ impl Resource {
             Kind::Namespace => "Namespace",
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Deployment => "Deployment",
+            Kind::Budget => "PodDisruptionBudget",
+            Kind::Autoscaler => "HorizontalPodAutoscaler",
         }
     }
 
@@ -93,11 +118,14 @@ impl Resource {
             Kind::Namespace => "ns",
             Kind::ReplicaSet => "rs",
             Kind::Deployment => "deploy",
+            Kind::Budget => "pdb",
+            Kind::Autoscaler => "hpa",
         };
         let (verbs, in_all): (&[&str], _) = match self.kind {
             Kind::Pod => (&["delete", "get", "list", "watch"], true),
-            Kind::ReplicaSet | Kind::Deployment => (&["get", "list", "watch"], true),
-            Kind::Event | Kind::Namespace => (&["get", "list", "watch"], false),
+            Kind::Deployment => (&["get", "list", "patch", "watch"], true),
+            Kind::ReplicaSet | Kind::Autoscaler => (&["get", "list", "watch"], true),
+            Kind::Event | Kind::Namespace | Kind::Budget => (&["get", "list", "watch"], false),
         };
         let mut resource = json!({
             "name": self.plural(),
@@ -111,6 +139,33 @@ impl Resource {
             resource["categories"] = json!(["all"]);
         }
         resource
+    }
+
+    /// The resources below this one.
+    fn below(self) -> Option<Value> {
+        match self.kind {
+            Kind::Pod => Some(json!({
+                "name": "pods/eviction",
+                "singularName": "",
+                "namespaced": true,
+                "group": "policy",
+                "version": "v1",
+                "kind": "Eviction",
+                "verbs": ["create"],
+            })),
+            Kind::Deployment => Some(json!({
+                "name": "deployments/scale",
+                "singularName": "",
+                "namespaced": true,
+                "group": "autoscaling",
+                "version": "v1",
+                "kind": "Scale",
+                "verbs": ["get", "patch", "update"],
+            })),
+            Kind::Event | Kind::Namespace | Kind::ReplicaSet | Kind::Budget | Kind::Autoscaler => {
+                None
+            }
+        }
     }
 }
 
@@ -143,7 +198,7 @@ pub(super) fn groups() -> Value {
     json!({
         "kind": "APIGroupList",
         "apiVersion": "v1",
-        "groups": [bare(Group::Apps), bare(Group::Events)],
+        "groups": Group::NAMED.map(bare),
     })
 }
 
@@ -155,11 +210,12 @@ pub(super) fn group(group: Group) -> Value {
     value
 }
 
-/// `/api/v1`, `/apis/GROUP/v1`
+/// `/api/v1`, `/apis/GROUP/VERSION`
 pub(super) fn resources(group: Group) -> Value {
-    let kinds = group.kinds().iter();
-    let resources: Vec<Value> =
-        kinds.map(|kind| Resource { group, kind: *kind }.describe()).collect();
+    let kinds = group.kinds().iter().map(|kind| Resource { group, kind: *kind });
+    let resources: Vec<Value> = kinds
+        .flat_map(|resource| [resource.describe()].into_iter().chain(resource.below()))
+        .collect();
     json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -169,6 +225,6 @@ pub(super) fn resources(group: Group) -> Value {
 }
 
 fn bare(group: Group) -> Value {
-    let version = json!({"groupVersion": group.api_version(), "version": "v1"});
+    let version = json!({"groupVersion": group.api_version(), "version": group.version()});
     json!({"name": group.name(), "versions": [version], "preferredVersion": version})
 }

@@ -12,6 +12,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    deployment::Origin,
     objects::{NODE, Spec},
     store::{Kind, Store},
     table::{micros, seconds},
@@ -32,6 +33,8 @@ pub(super) enum Reporter {
     ReplicaSetController,
     /// Keeps the replica sets.
     DeploymentController,
+    /// Changes the number of pods with their load.
+    Autoscaler,
 }
 
 /// What an event is about.
@@ -56,10 +59,17 @@ impl About {
         Self { container: true, ..Self::pod(name, uid) }
     }
 
-    /// The replica set.
-    pub(super) fn replica_set(spec: &Spec) -> Self {
-        let (name, uid) = (spec.set_name(), spec.set_uid.clone());
+    /// A replica set.
+    pub(super) fn replica_set(spec: &Spec, origin: &Origin) -> Self {
+        let (name, uid) = (spec.set_name(origin), origin.uid.clone());
         Self { kind: "ReplicaSet", api: "apps/v1", name, uid, container: false }
+    }
+
+    /// The autoscaler.
+    pub(super) fn autoscaler(spec: &Spec, uid: &str) -> Self {
+        let (name, uid) = (spec.app.clone(), uid.to_owned());
+        let kind = "HorizontalPodAutoscaler";
+        Self { kind, api: "autoscaling/v2", name, uid, container: false }
     }
 
     /// The deployment.
@@ -188,6 +198,10 @@ fn event(spec: &Spec, name: &str, uid: String, now: Time, report: &Report) -> Va
             let by = "deployment-controller";
             classic(by, json!({"component": by}), "", now)
         }
+        Reporter::Autoscaler => {
+            let by = "horizontal-pod-autoscaler";
+            classic(by, json!({"component": by}), "", now)
+        }
     };
     if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
         object.extend(rest);
@@ -234,21 +248,9 @@ mod tests {
     use k8s_openapi::api::{core, events};
 
     use super::*;
+    use crate::lab::objects::testing::spec;
 
     const NOW: Time = Time::from_millis(1_795_450_905_512);
-
-    fn spec() -> Spec {
-        Spec {
-            namespace: "shop".to_owned(),
-            app: "api".to_owned(),
-            hash: "h".to_owned(),
-            replicas: 1,
-            probe_seconds: 1,
-            set_uid: "set".to_owned(),
-            deployment_uid: "deployment".to_owned(),
-            created: NOW,
-        }
-    }
 
     fn report(by: Reporter, reason: &'static str) -> Report {
         let about = About::container("api-h-x", "u");
@@ -299,7 +301,7 @@ mod tests {
 
     #[test]
     fn both_shapes_read_as_the_types_of_both_groups() {
-        for by in [Reporter::Scheduler, Reporter::Kubelet, Reporter::ReplicaSetController] {
+        for by in [Reporter::Scheduler, Reporter::Kubelet, Reporter::Autoscaler] {
             let event = events(&[(0, by, "Reason")]).remove(0);
             let old: core::v1::Event = serde_json::from_value(event.clone()).unwrap();
             let new: events::v1::Event = serde_json::from_value(renamed(&event)).unwrap();

@@ -12,20 +12,22 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, Command},
+    sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     LabError, LabPlan,
-    args::written,
-    cluster::{Cluster, Orders},
+    cluster::{Charge, Cluster, Orders},
     events::{About, Report, Reporter},
     lifecycle::{Container, Deletion, Ended, Exit},
     objects::{NODE, Spec},
+    order::{Ailment, Order},
     serve,
+    values::written,
 };
 
 /// What binding a pod and setting up its sandbox take, about as in the transcripts.
@@ -69,11 +71,12 @@ enum End {
     Stopped,
 }
 
-/// A pod's process. Its stdin is held, because it ends when that does.
+/// A pod's process. It hears orders on its stdin, and ends when that does.
 struct Process {
     child: Child,
-    _stdin: Option<ChildStdin>,
+    stdin: ChildStdin,
     port: u16,
+    metrics_port: u16,
 }
 
 impl Kubelet {
@@ -88,11 +91,12 @@ impl Kubelet {
     }
 
     /// Takes care of a pod until it is gone. Its process starts after `delay`.
-    pub(super) async fn care(&self, name: String, mut orders: Orders, delay: Duration) {
+    pub(super) async fn care(&self, charge: Charge, delay: Duration) {
+        let Charge { name, mut orders, mut ailment } = charge;
         let ready_to_start = Instant::now() + delay;
         if self.admit(&name, &mut orders, ready_to_start).await {
             loop {
-                match self.run_container(&name, &mut orders).await {
+                match self.run_container(&name, &mut orders, &mut ailment).await {
                     End::Deleted(_) => break,
                     End::Stopped => return,
                     End::Crashed => {}
@@ -135,7 +139,12 @@ impl Kubelet {
     }
 
     /// Starts the container and stays with it until it ends.
-    async fn run_container(&self, name: &str, orders: &mut Orders) -> End {
+    async fn run_container(
+        &self,
+        name: &str,
+        orders: &mut Orders,
+        ailment: &mut watch::Receiver<Ailment>,
+    ) -> End {
         let started = tokio::select! {
             started = self.start(name) => started,
             deletion = ordered(orders) => return End::Deleted(deletion),
@@ -151,7 +160,7 @@ impl Kubelet {
                 return End::Crashed;
             }
         };
-        let end = self.watch_over(name, orders, &mut process).await;
+        let end = self.watch_over(name, orders, ailment, &mut process).await;
         match end {
             End::Deleted(deletion) => self.take_down(name, orders, deletion, &mut process).await,
             End::Stopped => {
@@ -167,7 +176,8 @@ impl Kubelet {
 
     async fn start(&self, name: &str) -> Result<Process, String> {
         let before = self.cluster.pod(name);
-        let process = self.spawn(name, before.as_ref().and_then(|pod| pod.port)).await?;
+        let ports = before.map(|pod| [pod.port, pod.metrics_port].map(Option::unwrap_or_default));
+        let process = self.spawn(name, ports.unwrap_or_default()).await?;
         let image = Spec::image();
         let already = format!(
             "Container image \"{image}\" already present on machine and can be accessed by the pod"
@@ -175,7 +185,8 @@ impl Kubelet {
         self.report(name, Reporter::Kubelet, "Pulled", already);
         self.report(name, Reporter::Kubelet, "Created", "Container created".to_owned());
         let now = self.cluster.now();
-        let (port, pid) = (process.port, process.child.id());
+        let (port, metrics_port) = (Some(process.port), Some(process.metrics_port));
+        let pid = process.child.id();
         self.cluster.update(name, |pod| {
             if let Container::Terminated(exit) = &pod.container {
                 pod.last = Some(exit.clone());
@@ -185,15 +196,15 @@ impl Kubelet {
             }
             pod.container = Container::Running(now);
             pod.container_id = format!("lab://{}/{}", pod.uid, pod.restarts);
-            (pod.port, pod.pid) = (Some(port), pid);
+            (pod.port, pod.metrics_port, pod.pid) = (port, metrics_port, pid);
         });
         self.report(name, Reporter::Kubelet, "Started", "Container started".to_owned());
         Ok(process)
     }
 
-    /// Starts the process and waits for its port. A container that starts again asks for the
-    /// port it had, since a pod keeps its address.
-    async fn spawn(&self, name: &str, port: Option<u16>) -> Result<Process, String> {
+    /// Starts the process and waits for its ports. A container that starts again asks for those
+    /// it had, since a pod keeps its address.
+    async fn spawn(&self, name: &str, ports: [u16; 2]) -> Result<Process, String> {
         let plan = &self.plan;
         let text = |error: std::io::Error| format!("{}: {error}", plan.program);
         let seed = name
@@ -202,7 +213,8 @@ impl Kubelet {
         let mut child = Command::new(plan.program.as_std_path())
             .arg("lab-pod")
             .args(["--name", name])
-            .args(["--port", &port.unwrap_or(0).to_string()])
+            .args(["--port", &ports[0].to_string()])
+            .args(["--metrics-port", &ports[1].to_string()])
             .args(["--service-time", &written(plan.service_time)])
             .args(["--readiness-delay", &written(plan.readiness_delay)])
             .args(["--concurrency", &plan.concurrency.to_string()])
@@ -214,23 +226,34 @@ impl Kubelet {
             .kill_on_drop(true)
             .spawn()
             .map_err(text)?;
-        let stdin = child.stdin.take();
-        let Some(stdout) = child.stdout.take() else { return Err("no stdout".to_owned()) };
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("no pipes".to_owned());
+        };
         let mut line = String::new();
         let mut lines = BufReader::new(stdout);
         timeout(START, lines.read_line(&mut line))
             .await
             .map_err(|_elapsed| format!("{} did not say its port", plan.program))?
             .map_err(text)?;
-        let port = line
-            .trim()
-            .parse()
-            .map_err(|_error| format!("{} ended before it said its port", plan.program))?;
-        Ok(Process { child, _stdin: stdin, port })
+        let ports = line.trim().split_once(' ');
+        let ports = ports.and_then(|(port, metrics)| port.parse().ok().zip(metrics.parse().ok()));
+        let (port, metrics_port) =
+            ports.ok_or_else(|| format!("{} ended before it said its port", plan.program))?;
+        Ok(Process { child, stdin, port, metrics_port })
     }
 
     /// Probes a running container until something ends it.
-    async fn watch_over(&self, name: &str, orders: &mut Orders, process: &mut Process) -> End {
+    async fn watch_over(
+        &self,
+        name: &str,
+        orders: &mut Orders,
+        ailment: &mut watch::Receiver<Ailment>,
+        process: &mut Process,
+    ) -> End {
+        let mut exposure = self.cluster.exposure.subscribe();
+        // A new process knows of neither.
+        ailment.mark_changed();
+        exposure.mark_changed();
         let mut ticks = interval(self.plan.probe_period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut unready, mut dead) = (0, 0);
@@ -240,12 +263,18 @@ impl Kubelet {
                 ticks.tick().await;
                 tokio::join!(self.probe(port, "readyz"), self.probe(port, "healthz"))
             };
-            let (readiness, liveness) = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return End::Stopped,
-                deletion = ordered(orders) => return End::Deleted(deletion),
-                _ = process.child.wait() => return End::Crashed,
-                round = round => round,
+            let mut round = std::pin::pin!(round);
+            let (readiness, liveness) = loop {
+                let order = tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => return End::Stopped,
+                    deletion = ordered(orders) => return End::Deleted(deletion),
+                    _ = process.child.wait() => return End::Crashed,
+                    Ok(()) = ailment.changed() => Order::Suffer(*ailment.borrow_and_update()),
+                    Ok(()) = exposure.changed() => Order::Expose(*exposure.borrow_and_update()),
+                    round = &mut round => break round,
+                };
+                process.tell(order).await;
             };
             let ready = readiness.is_ok();
             if let Err(why) = readiness {
@@ -419,13 +448,21 @@ impl Kubelet {
             Reporter::Kubelet => About::container(name, &pod.uid),
             Reporter::Scheduler
             | Reporter::ReplicaSetController
-            | Reporter::DeploymentController => About::pod(name, &pod.uid),
+            | Reporter::DeploymentController
+            | Reporter::Autoscaler => About::pod(name, &pod.uid),
         };
         self.cluster.report(Report { by, about, warning, reason, message });
     }
 }
 
 impl Process {
+    /// Gives an order, unless the process has ended. A line always fits into the pipe.
+    async fn tell(&mut self, order: Order) {
+        if let Err(error) = self.stdin.write_all(format!("{order}\n").as_bytes()).await {
+            tracing::debug!(%error, %order, "not heard");
+        }
+    }
+
     /// SIGTERM, unless it has ended.
     fn terminate(&self) {
         let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));

@@ -1,5 +1,8 @@
 //! The state of a pod, as far as scheduler and kubelet have come with it.
 
+use std::sync::Arc;
+
+use super::deployment::Origin;
 use crate::time::Time;
 
 /// A pod, as far as scheduler and kubelet have come with it.
@@ -9,6 +12,8 @@ pub(super) struct PodState {
     pub(super) name: String,
     /// Its uid.
     pub(super) uid: String,
+    /// What it has of its replica set.
+    pub(super) origin: Arc<Origin>,
     /// When the replica set created it.
     pub(super) created: Time,
     /// When it was bound to the node.
@@ -29,10 +34,14 @@ pub(super) struct PodState {
     pub(super) ready: (bool, Time),
     /// Set once it is to go.
     pub(super) deletion: Option<Deletion>,
+    /// Since when, and in which words, something means to disrupt it.
+    pub(super) disrupted: Option<(Time, &'static str)>,
     /// How the whole pod ended.
     pub(super) ended: Option<Ended>,
     /// Where its process listens.
     pub(super) port: Option<u16>,
+    /// Where its process shows its metrics.
+    pub(super) metrics_port: Option<u16>,
     /// Its process.
     pub(super) pid: Option<u32>,
 }
@@ -81,10 +90,11 @@ pub(super) enum Ended {
 
 impl PodState {
     /// A pod the scheduler has not seen.
-    pub(super) fn new(name: String, uid: String, created: Time) -> Self {
+    pub(super) fn new(name: String, uid: String, origin: Arc<Origin>, created: Time) -> Self {
         Self {
             name,
             uid,
+            origin,
             created,
             scheduled: None,
             accepted: None,
@@ -95,8 +105,10 @@ impl PodState {
             last: None,
             ready: (false, created),
             deletion: None,
+            disrupted: None,
             ended: None,
             port: None,
+            metrics_port: None,
             pid: None,
         }
     }
@@ -130,11 +142,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::lab::objects::testing::origin;
 
     const NOW: Time = Time::from_millis(1_795_450_905_500);
 
     fn ready() -> PodState {
-        let mut pod = PodState::new("api-h-lmqnl".to_owned(), "uid".to_owned(), NOW);
+        let mut pod = PodState::new("api-h-lmqnl".to_owned(), "uid".to_owned(), origin(), NOW);
         pod.container = Container::Running(NOW);
         pod.set_ready(true, NOW);
         pod

@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, routing::get};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -29,19 +28,43 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Requests without an answer at any one time; beyond it arrivals are dropped and counted.
 pub(super) const OUTSTANDING: usize = 1000;
 
+/// Arrivals per second, which may be changed while they come.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rate: f64,
+    /// The bits of an `f64`.
+    factor: AtomicU64,
+}
+
+impl Pace {
+    /// A pace of `rate` arrivals per second.
+    pub(super) fn new(rate: f64) -> Self {
+        Self { rate, factor: AtomicU64::new(1.0_f64.to_bits()) }
+    }
+
+    /// From the next arrival on, `factor` times the first rate.
+    pub(super) fn multiply(&self, factor: f64) {
+        self.factor.store(factor.to_bits(), Relaxed);
+    }
+
+    fn rate(&self) -> f64 {
+        self.rate * f64::from_bits(self.factor.load(Relaxed))
+    }
+}
+
 /// When requests are meant to be sent, counted from the start: a Poisson process, since users
 /// do not agree on a beat.
 #[derive(Clone, Debug)]
 pub(super) struct Timetable {
     rng: fastrand::Rng,
-    rate: f64,
+    pace: Arc<Pace>,
     at: f64,
 }
 
 impl Timetable {
-    /// A timetable of `rate` arrivals per second.
-    pub(super) fn new(rate: f64, seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), rate, at: 0.0 }
+    /// A timetable of arrivals at a pace.
+    pub(super) fn new(pace: Arc<Pace>, seed: u64) -> Self {
+        Self { rng: fastrand::Rng::with_seed(seed), pace, at: 0.0 }
     }
 }
 
@@ -50,7 +73,7 @@ impl Iterator for Timetable {
 
     fn next(&mut self) -> Option<Duration> {
         // 1 − u lies in (0, 1], whose logarithm is finite.
-        self.at -= (1.0 - self.rng.f64()).ln() / self.rate;
+        self.at -= (1.0 - self.rng.f64()).ln() / self.pace.rate();
         Duration::try_from_secs_f64(self.at).ok()
     }
 }
@@ -84,9 +107,36 @@ impl Load {
         }))
     }
 
-    /// The generator's own page, `/metrics`.
-    pub(super) fn router(self: Arc<Self>) -> Router {
-        Router::new().route("/metrics", get(metrics)).with_state(self)
+    /// The generator's own page of metrics.
+    pub(super) fn page(&self) -> Page {
+        let mut page = Page::default();
+        let name = "loadgen_requests_total";
+        page.family(
+            name,
+            "counter",
+            "Requests by what became of them; a dropped one was never sent.",
+        );
+        for (outcome, count) in [
+            ("ok", &self.ok),
+            ("error", &self.error),
+            ("failed", &self.failed),
+            ("dropped", &self.dropped),
+        ] {
+            page.sample(name, &format!("outcome=\"{outcome}\""), count.load(Relaxed) as f64);
+        }
+        page.histogram(
+            "loadgen_latency_seconds",
+            "Time from the moment a request was meant to be sent to its answer or failure.",
+            "",
+            &self.latency,
+        );
+        page.value(
+            "process_start_time_seconds",
+            "gauge",
+            "Start of the process since the Unix epoch.",
+            self.started.as_seconds(),
+        );
+        page
     }
 
     /// Sends by the timetable until `stop`.
@@ -130,46 +180,37 @@ impl Load {
     }
 }
 
-async fn metrics(State(load): State<Arc<Load>>) -> Page {
-    let mut page = Page::default();
-    let name = "loadgen_requests_total";
-    page.family(name, "counter", "Requests by what became of them; a dropped one was never sent.");
-    for (outcome, count) in [
-        ("ok", &load.ok),
-        ("error", &load.error),
-        ("failed", &load.failed),
-        ("dropped", &load.dropped),
-    ] {
-        page.sample(name, &format!("outcome=\"{outcome}\""), count.load(Relaxed) as f64);
-    }
-    page.histogram(
-        "loadgen_latency_seconds",
-        "Time from the moment a request was meant to be sent to its answer or failure.",
-        "",
-        &load.latency,
-    );
-    page.value(
-        "process_start_time_seconds",
-        "gauge",
-        "Start of the process since the Unix epoch.",
-        load.started.as_seconds(),
-    );
-    page
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+
     use super::*;
     use crate::lab::serve::Bound;
 
     #[test]
     fn a_timetable_keeps_its_rate_and_is_the_same_for_the_same_seed() {
-        let times: Vec<_> = Timetable::new(200.0, 3).take(20_000).collect();
+        let timetable = |seed| Timetable::new(Arc::new(Pace::new(200.0)), seed).take(20_000);
+        let times: Vec<_> = timetable(3).collect();
         let seconds = times.last().unwrap().as_secs_f64();
         assert!((97.0..103.0).contains(&seconds), "20,000 arrivals took {seconds} s");
         assert!(times.is_sorted());
-        assert_eq!(times, Timetable::new(200.0, 3).take(20_000).collect::<Vec<_>>());
-        assert_ne!(times, Timetable::new(200.0, 4).take(20_000).collect::<Vec<_>>());
+        assert_eq!(times, timetable(3).collect::<Vec<_>>());
+        assert_ne!(times, timetable(4).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_spike_multiplies_the_arrivals_and_ends() {
+        let pace = Arc::new(Pace::new(100.0));
+        let mut timetable = Timetable::new(Arc::clone(&pace), 3);
+        let mut seconds = |factor| {
+            pace.multiply(factor);
+            let first = timetable.next().unwrap();
+            (timetable.nth(1998).unwrap() - first).as_secs_f64()
+        };
+        let (before, spike, after) = (seconds(1.0), seconds(4.0), seconds(1.0));
+        assert!((18.0..22.0).contains(&before), "{before}");
+        assert!((4.5..5.5).contains(&spike), "{spike}");
+        assert!((18.0..22.0).contains(&after), "{after}");
     }
 
     /// Sends by a timetable to a server that takes its time, and returns the generator.

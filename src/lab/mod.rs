@@ -10,15 +10,23 @@
 
 mod api;
 mod args;
+mod autoscaler;
 mod cluster;
+mod control;
+mod deployment;
 mod discovery;
+mod disturbance;
 mod events;
+mod exporter;
 mod kubeconfig;
 mod kubelet;
+mod leak;
 mod lifecycle;
 mod load;
 mod metrics;
 mod objects;
+mod order;
+mod plan;
 mod pod;
 mod proxy;
 mod sd;
@@ -27,6 +35,7 @@ mod serve;
 mod status;
 mod store;
 mod table;
+mod values;
 mod watch;
 mod workload;
 
@@ -38,15 +47,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     api::Api,
+    autoscaler::Autoscaler,
     cluster::Cluster,
+    control::Control,
+    disturbance::Disturber,
+    exporter::Exporter,
     kubelet::Kubelet,
-    load::{Load, OUTSTANDING, Timetable},
+    load::{Load, OUTSTANDING, Pace, Timetable},
     proxy::Gateway,
     sd::Directory,
     serve::Bound,
 };
 pub use self::{
-    args::{LabArgs, LabPlan, Switch},
+    args::{LabArgs, Switch},
+    plan::LabPlan,
     pod::{PodArgs, pod},
 };
 use crate::clock::Clock;
@@ -116,6 +130,9 @@ pub enum LabError {
         /// How long that took.
         waited: Duration,
     },
+    /// A pod that leaks has nothing left to lose.
+    #[error("out of memory: this pod has leaked all it may")]
+    OutOfMemory,
     /// A pod could not ask to be told of SIGTERM.
     #[error("cannot wait for SIGTERM")]
     Signal(#[source] io::Error),
@@ -148,7 +165,12 @@ impl Lab {
 
         let api = Api::new(Arc::clone(&cluster), lab.api.to_string(), stop.clone());
         api_port.spawn(api.router(), &tasks, &stop);
-        gateway_port.spawn(Arc::clone(&gateway).router(), &tasks, &stop);
+        let metrics_port = Bound::to(0, "the gateway's metrics").await?;
+        let gateway_metrics = metrics_port.address;
+        let shown = Arc::clone(&gateway);
+        let exporter = Exporter::new(move || shown.page(), cluster.exposure.subscribe());
+        gateway_port.spawn(Arc::clone(&gateway).router(exporter.clone()), &tasks, &stop);
+        tasks.spawn(exporter.run(metrics_port, stop.clone()));
         tasks.spawn(Arc::clone(&gateway).follow(
             cluster.endpoints(),
             plan.probe_period,
@@ -164,20 +186,31 @@ impl Lab {
         ));
         until_known(&plan, &cluster, &gateway).await?;
 
-        let mut load_address = None;
+        let pace = Arc::new(Pace::new(plan.load));
+        let mut load_metrics = None;
         if plan.load > 0.0 {
             let port = Bound::to(0, "the load generator").await?;
-            load_address = Some(port.address);
+            load_metrics = Some(port.address);
             let load = Load::new(lab.proxy_url(), OUTSTANDING, &clock)?;
-            port.spawn(Arc::clone(&load).router(), &tasks, &stop);
-            let timetable = Timetable::new(plan.load, plan.seed);
+            let shown = Arc::clone(&load);
+            let exporter = Exporter::new(move || shown.page(), cluster.exposure.subscribe());
+            tasks.spawn(exporter.run(port, stop.clone()));
+            let timetable = Timetable::new(Arc::clone(&pace), plan.seed);
             tasks.spawn(load.run(timetable, tasks.clone(), stop.clone()));
         }
-        let directory = Directory::new(cluster, lab.gateway, load_address);
-        directory_port.spawn(directory.router(), &tasks, &stop);
+        let disturber = Disturber::new(Arc::clone(&cluster), pace, tasks.clone(), stop.clone());
+        let directory = Directory::new(Arc::clone(&cluster), gateway_metrics, load_metrics);
+        let control = Control::new(Arc::clone(&disturber));
+        directory_port.spawn(directory.router().merge(control.router()), &tasks, &stop);
         if plan.load > 0.0 {
             until_answered(&gateway).await?;
         }
+        if let Some(autoscale) = plan.autoscale {
+            let autoscaler = Autoscaler::new(cluster, autoscale, plan.concurrency)?;
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(autoscaler.run()).await });
+        }
+        disturber.follow(&plan.schedule);
         Ok(lab)
     }
 

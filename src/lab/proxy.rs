@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     LabError,
+    exporter::Exporter,
     metrics::{Page, Served},
     serve,
 };
@@ -82,9 +83,24 @@ impl Gateway {
         }))
     }
 
-    /// `/metrics` is the gateway's own page; every other path is forwarded.
-    pub(super) fn router(self: Arc<Self>) -> Router {
-        Router::new().route("/metrics", get(metrics)).fallback(forward).with_state(self)
+    /// Every path is forwarded, except that `/metrics` is the gateway's own page here, too.
+    pub(super) fn router(self: Arc<Self>, exporter: Exporter) -> Router {
+        let metrics = get(move || {
+            let exporter = exporter.clone();
+            async move { exporter.answer().await }
+        });
+        Router::new().route("/metrics", metrics).fallback(forward).with_state(self)
+    }
+
+    /// The gateway's own page of metrics.
+    pub(super) fn page(&self) -> Page {
+        let mut page = Page::default();
+        self.served.write(&mut page);
+        let retried = self.retried.load(Relaxed) as f64;
+        page.value("gateway_retries_total", "counter", "Requests tried on a second pod.", retried);
+        let known = self.known() as f64;
+        page.value("gateway_endpoints", "gauge", "Pods the gateway knows.", known);
+        page
     }
 
     /// Follows the cluster's endpoints, each change `delay` after it happened.
@@ -294,16 +310,6 @@ async fn forward(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     };
     flight.answer(answer.code.as_u16());
     answer.into_response()
-}
-
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> Page {
-    let mut page = Page::default();
-    gateway.served.write(&mut page);
-    let retried = gateway.retried.load(Relaxed) as f64;
-    page.value("gateway_retries_total", "counter", "Requests tried on a second pod.", retried);
-    let known = gateway.known() as f64;
-    page.value("gateway_endpoints", "gauge", "Pods the gateway knows.", known);
-    page
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 //! Service discovery in the format of Prometheus' `http_sd`.
+//!
+//! Every target is the port where its metrics are: traffic has another, and goes on when metrics
+//! are cut off.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -36,7 +39,7 @@ async fn groups(State(directory): State<Arc<Directory>>) -> Json<Value> {
     let spec = &directory.cluster.spec;
     let pods = directory.cluster.running().into_iter().map(|running| {
         json!({
-            "targets": [running.address.to_string()],
+            "targets": [running.metrics.to_string()],
             "labels": {
                 "job": spec.app,
                 "namespace": spec.namespace,

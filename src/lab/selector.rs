@@ -136,7 +136,7 @@ fn pointer(kind: Kind, label: &str) -> Option<String> {
             "type",
         ],
         Kind::Namespace => &["status.phase"],
-        Kind::ReplicaSet | Kind::Deployment => &[],
+        Kind::ReplicaSet | Kind::Deployment | Kind::Budget | Kind::Autoscaler => &[],
     };
     // The newer group of events has other names for two of the fields.
     let label = match (kind, label.strip_prefix("regarding.")) {

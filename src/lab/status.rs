@@ -2,10 +2,12 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+
+use super::store::Kind;
 
 /// A refusal, with the words of a real API server.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,9 @@ pub(super) struct Failure {
     reason: &'static str,
     message: String,
     details: Option<Value>,
+    metadata: Value,
+    /// Whether it is sent as text, and not as a `Status`.
+    plain: bool,
 }
 
 impl Failure {
@@ -28,10 +33,9 @@ impl Failure {
         Self { details: Some(details), ..Self::of(404, "NotFound", message) }
     }
 
-    /// No such thing is served.
-    pub(super) fn no_resource() -> Self {
-        let message = "the server could not find the requested resource".to_owned();
-        Self { details: Some(json!({})), ..Self::of(404, "NotFound", message) }
+    /// Nothing is served there. Real servers say so in plain text.
+    pub(super) fn no_page() -> Self {
+        Self { plain: true, ..Self::of(404, "NotFound", "404 page not found\n".to_owned()) }
     }
 
     /// The lab does not do that.
@@ -46,10 +50,11 @@ impl Failure {
     }
 
     /// The body is in a format the lab does not read.
-    pub(super) fn unsupported(kind: &str) -> Self {
+    pub(super) fn unsupported(kind: &str, known: &[&str]) -> Self {
         let message = format!(
             "the body of the request was in an unknown format - accepted media types include: \
-             application/json (got {kind})"
+             {} (got {kind})",
+            known.join(", ")
         );
         Self::of(415, "UnsupportedMediaType", message)
     }
@@ -82,16 +87,65 @@ impl Failure {
         Self::of(410, "Expired", message)
     }
 
-    /// A watch from a version that is past.
-    pub(super) fn expired_watch(asked: u64, oldest: u64) -> Self {
-        Self::of(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    /// A watch from a version that is past. Watches of events are not served from the server's
+    /// memory, and say it in other words.
+    pub(super) fn expired_watch(kind: Kind, asked: u64, oldest: u64) -> Self {
+        let message = if kind == Kind::Event {
+            "The resourceVersion for the provided watch is too old.".to_owned()
+        } else {
+            format!("too old resource version: {asked} ({oldest})")
+        };
+        Self::of(410, "Expired", message)
+    }
+
+    /// A page of a list at a version that is past, with the token that goes on without it.
+    pub(super) fn expired_continue(fresh: &str) -> Self {
+        let message = "The provided continue parameter is too old to display a consistent list \
+                       result. You can start a new list without the continue parameter, or use \
+                       the continue token in this response to retrieve the remainder of the \
+                       results. Continuing with the provided token results in an inconsistent \
+                       list - objects that were created, modified, or deleted between the time \
+                       the first chunk was returned and now may show up in the list.";
+        Self {
+            metadata: json!({"continue": fresh}),
+            ..Self::of(410, "Expired", message.to_owned())
+        }
+    }
+
+    /// A token that is none of ours.
+    pub(super) fn bad_continue() -> Self {
+        let message = "invalid continue token: continue key is not valid";
+        Self::bad_request(message.to_owned())
+    }
+
+    /// An object, or a request, that cannot be as it is; `kind` with its group.
+    pub(super) fn invalid(kind: &str, name: &str, field: &str) -> Self {
+        let message = format!("{kind} \"{name}\" is invalid: {field}");
+        let (bare, group) = kind.split_once('.').unwrap_or((kind, ""));
+        let details = json!({"name": name, "group": group, "kind": bare});
+        Self { details: Some(details), ..Self::of(422, "Invalid", message) }
     }
 
     /// A precondition does not hold.
-    pub(super) fn conflict(plural: &str, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {plural} \"{name}\": {why}");
-        let details = json!({"name": name, "kind": plural});
+    pub(super) fn conflict(plural: &str, group: &str, name: &str, why: &str) -> Self {
+        let full = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+        let message = format!("Operation cannot be fulfilled on {full} \"{name}\": {why}");
+        let mut details = json!({"name": name, "kind": plural});
+        if !group.is_empty() {
+            details["group"] = group.into();
+        }
         Self { details: Some(details), ..Self::of(409, "Conflict", message) }
+    }
+
+    /// A disruption budget has nothing left.
+    pub(super) fn budget(budget: &str, desired: usize, healthy: usize) -> Self {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let cause = format!(
+            "The disruption budget {budget} needs {desired} healthy pods and has {healthy} \
+             currently"
+        );
+        let details = json!({"causes": [{"reason": "DisruptionBudget", "message": cause}]});
+        Self { details: Some(details), ..Self::of(429, "TooManyRequests", message.to_owned()) }
     }
 
     /// As it is sent.
@@ -99,7 +153,7 @@ impl Failure {
         let mut status = json!({
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "code": self.code,
@@ -114,14 +168,23 @@ impl Failure {
     }
 
     fn of(code: u16, reason: &'static str, message: String) -> Self {
-        Self { code, reason, message, details: None }
+        Self { code, reason, message, details: None, metadata: json!({}), plain: false }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (code, Json(self.json())).into_response()
+        if self.plain {
+            let sniff = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+            return (code, sniff, self.message).into_response();
+        }
+        let wait = self.details.as_ref().and_then(|details| details["retryAfterSeconds"].as_u64());
+        let mut response = (code, Json(self.json())).into_response();
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
@@ -142,7 +205,7 @@ mod tests {
             r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"pods \"none\" not found","reason":"NotFound","details":{"name":"none","kind":"pods"},"code":404}"#,
         );
         check(
-            &Failure::expired_watch(1, 384),
+            &Failure::expired_watch(Kind::Pod, 1, 384),
             r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old resource version: 1 (384)","reason":"Expired","code":410}"#,
         );
         check(

@@ -25,6 +25,10 @@ pub(super) enum Kind {
     ReplicaSet,
     /// `apps/v1` Deployment
     Deployment,
+    /// `policy/v1` PodDisruptionBudget
+    Budget,
+    /// `autoscaling/v2` HorizontalPodAutoscaler
+    Autoscaler,
 }
 
 /// What happened to an object.
@@ -96,6 +100,18 @@ impl Store {
         object
     }
 
+    /// Like [`Store::put`], unless the object is already there as it is.
+    pub(super) fn put_news(&self, kind: Kind, mut object: Value) {
+        let (_, namespace, name) = key(kind, &object);
+        if let Some(known) = self.get(kind, &namespace, &name) {
+            object["metadata"]["resourceVersion"] = known["metadata"]["resourceVersion"].clone();
+            if *known == object {
+                return;
+            }
+        }
+        self.put(kind, object);
+    }
+
     /// Removes an object, if it is there.
     pub(super) fn delete(&self, kind: Kind, namespace: &str, name: &str) {
         let mut inner = self.lock();
@@ -122,6 +138,32 @@ impl Store {
         (inner.version, of_kind.map(|(_, object)| Arc::clone(object)).collect())
     }
 
+    /// All objects of a kind as they were at a version that is still in the history.
+    pub(super) fn list_at(&self, kind: Kind, version: u64) -> Result<Vec<Arc<Value>>, Expired> {
+        let inner = self.lock();
+        let oldest = inner.oldest();
+        if version < oldest {
+            return Err(Expired { oldest });
+        }
+        let of_kind = inner.objects.iter().filter(|((other, ..), _)| *other == kind);
+        let mut objects: BTreeMap<Key, Arc<Value>> =
+            of_kind.map(|(key, object)| (key.clone(), Arc::clone(object))).collect();
+        let later = inner.history.iter().rev().take_while(|change| change.version > version);
+        for change in later.filter(|change| change.kind == kind) {
+            let key = key(kind, &change.object);
+            match &change.before {
+                Some(before) => objects.insert(key, Arc::clone(before)),
+                None => objects.remove(&key),
+            };
+        }
+        Ok(objects.into_values().collect())
+    }
+
+    /// Forgets the history: whoever has not followed to the end has to list again.
+    pub(super) fn compact(&self) {
+        self.lock().history.clear();
+    }
+
     /// The newest version.
     pub(super) fn version(&self) -> u64 {
         self.lock().version
@@ -130,7 +172,7 @@ impl Store {
     /// All changes after a version, oldest first, and the version they lead to.
     pub(super) fn since(&self, version: u64) -> Result<(u64, Vec<Change>), Expired> {
         let inner = self.lock();
-        let oldest = inner.history.front().map_or(inner.version, |first| first.version - 1);
+        let oldest = inner.oldest();
         if version < oldest {
             return Err(Expired { oldest });
         }
@@ -146,7 +188,7 @@ impl Store {
     fn record(&self, mut inner: MutexGuard<'_, Inner>, change: Change) {
         let version = change.version;
         inner.version = version;
-        if inner.history.len() == self.keep {
+        if inner.history.len() >= self.keep {
             inner.history.pop_front();
         }
         inner.history.push_back(change);
@@ -161,6 +203,13 @@ impl Store {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// The oldest version from which every change is known.
+    fn oldest(&self) -> u64 {
+        self.history.front().map_or(self.version, |first| first.version - 1)
     }
 }
 
@@ -204,6 +253,38 @@ mod tests {
         }
         assert_eq!(story(&store, 0).unwrap_err(), Expired { oldest: 1 });
         assert_eq!(story(&store, 1).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_list_of_the_past_is_as_it_was_until_the_history_is_compacted() {
+        let store = Store::new(10);
+        for (name, delete) in [("a", false), ("b", false), ("a", true), ("c", false)] {
+            if delete {
+                store.delete(Kind::Pod, "shop", name);
+            } else {
+                store.put(Kind::Pod, pod(name));
+            }
+        }
+        let names = |version| -> Result<String, Expired> {
+            let pods = store.list_at(Kind::Pod, version)?;
+            Ok(pods.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap()).collect())
+        };
+        let want = ["", "a", "ab", "b", "bc"].map(str::to_owned);
+        assert_eq!([0, 1, 2, 3, 4].map(|version| names(version).unwrap()), want);
+        store.compact();
+        assert_eq!(names(3).unwrap_err(), Expired { oldest: 4 });
+        assert_eq!(names(4).unwrap(), "bc");
+        assert_eq!(story(&store, 4).unwrap(), [], "who was up to date is not disturbed");
+    }
+
+    #[test]
+    fn an_object_that_says_nothing_new_gets_no_version() {
+        let store = Store::new(10);
+        store.put_news(Kind::Pod, pod("a"));
+        store.put_news(Kind::Pod, pod("a"));
+        assert_eq!(store.version(), 1);
+        store.put_news(Kind::Pod, json!({"metadata": {"namespace": "shop", "name": "a"}, "x": 1}));
+        assert_eq!(store.version(), 2);
     }
 
     #[test]

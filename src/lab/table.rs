@@ -75,6 +75,12 @@ fn columns(kind: Kind) -> Vec<Value> {
         Kind::Deployment => {
             [&["Name", "Ready", "Up-to-date", "Available", "Age"][..], &OBJECT].concat()
         }
+        Kind::Budget => {
+            vec!["Name", "Min Available", "Max Unavailable", "Allowed Disruptions", "Age"]
+        }
+        Kind::Autoscaler => {
+            vec!["Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"]
+        }
     };
     names.into_iter().map(column).collect()
 }
@@ -82,7 +88,9 @@ fn columns(kind: Kind) -> Vec<Value> {
 fn column(name: &str) -> Value {
     let (name, priority) = name.strip_prefix('+').map_or((name, 0), |name| (name, 1));
     let kind = match name {
-        "Desired" | "Current" | "Up-to-date" | "Available" | "Count" => "integer",
+        "Desired" | "Current" | "Up-to-date" | "Available" | "Count" | "Allowed Disruptions" => {
+            "integer"
+        }
         _ => "string",
     };
     let format = if name == "Name" { "name" } else { "" };
@@ -119,21 +127,52 @@ fn cells(kind: Kind, object: &Value, now: Time) -> Vec<Value> {
             let status = &object["status"];
             let counts =
                 [&object["spec"]["replicas"], &status["replicas"], &status["readyReplicas"]];
-            let counts = counts.into_iter().cloned();
+            let counts = counts.map(count);
             [name].into_iter().chain(counts).chain([age.into()]).chain(wide(object)).collect()
         }
         Kind::Deployment => {
             let status = &object["status"];
-            let ready = format!("{}/{}", status["readyReplicas"], object["spec"]["replicas"]);
-            let counts = [&status["updatedReplicas"], &status["availableReplicas"]];
+            let ready =
+                format!("{}/{}", count(&status["readyReplicas"]), object["spec"]["replicas"]);
+            let counts = [&status["updatedReplicas"], &status["availableReplicas"]].map(count);
             [name, ready.into()]
                 .into_iter()
-                .chain(counts.into_iter().cloned())
+                .chain(counts)
                 .chain([age.into()])
                 .chain(wide(object))
                 .collect()
         }
+        Kind::Budget => {
+            let allowed = object["status"]["disruptionsAllowed"].clone();
+            let least = object["spec"]["minAvailable"].to_string().replace('"', "").into();
+            vec![name, least, "N/A".into(), allowed, age.into()]
+        }
+        Kind::Autoscaler => {
+            let (spec, status) = (&object["spec"], &object["status"]);
+            let target = &spec["scaleTargetRef"];
+            let percent = |metric: &Value| match metric["averageUtilization"].as_u64() {
+                Some(percent) => format!("{percent}%"),
+                None => "<unknown>".to_owned(),
+            };
+            let now = percent(&status["currentMetrics"][0]["resource"]["current"]);
+            let goal = percent(&spec["metrics"][0]["resource"]["target"]);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            vec![
+                name,
+                format!("{}/{}", text(&target["kind"]), text(&target["name"])).into(),
+                format!("cpu: {now}/{goal}").into(),
+                spec["minReplicas"].to_string().into(),
+                spec["maxReplicas"].to_string().into(),
+                status["currentReplicas"].to_string().into(),
+                age.into(),
+            ]
+        }
     }
+}
+
+/// A count that is left out where it is 0.
+fn count(value: &Value) -> Value {
+    value.as_u64().unwrap_or(0).into()
 }
 
 /// The columns that tell what a workload runs and which pods are its own.
@@ -292,7 +331,15 @@ mod tests {
 
     #[test]
     fn every_row_has_a_cell_for_each_column() {
-        for kind in [Kind::Pod, Kind::Event, Kind::Namespace, Kind::ReplicaSet, Kind::Deployment] {
+        for kind in [
+            Kind::Pod,
+            Kind::Event,
+            Kind::Namespace,
+            Kind::ReplicaSet,
+            Kind::Deployment,
+            Kind::Budget,
+            Kind::Autoscaler,
+        ] {
             assert_eq!(cells(kind, &json!({}), NOW).len(), columns(kind).len(), "{kind:?}");
         }
     }

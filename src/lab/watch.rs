@@ -1,9 +1,9 @@
 //! Watches: a position in the store's history, turned into lines of JSON.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::body::{Body, Bytes};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
     sync::watch,
@@ -23,6 +23,9 @@ use super::{
 
 /// Between two bookmarks of a watch that asked for them.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long before its end a watch gets its last bookmark, as in the transcripts.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
 /// How long a watch lasts that does not say.
 const LASTS: Duration = Duration::from_secs(1800);
@@ -78,7 +81,7 @@ pub(super) enum Shape {
 pub(super) fn shown(resource: Resource, object: &Value) -> Value {
     let mut object = match resource.group {
         Group::Events => events::renamed(object),
-        Group::Core | Group::Apps => object.clone(),
+        Group::Core | Group::Apps | Group::Policy | Group::Autoscaling => object.clone(),
     };
     object["kind"] = resource.kind_name().into();
     object["apiVersion"] = resource.group.api_version().into();
@@ -106,16 +109,18 @@ pub(super) struct Request {
 /// Answers a watch with a body that goes on until its time is up or the lab stops.
 pub(super) fn body(cluster: Arc<Cluster>, request: Request, stop: CancellationToken) -> Body {
     let now = Instant::now();
+    let ends = now + request.timeout.unwrap_or(LASTS);
+    let mut cuts = cluster.cuts.subscribe();
     let (seen, first) = match request.from {
         Some(version) => (version, Vec::new()),
         None => initial(&cluster, &request),
     };
     let watcher = Watcher {
         news: cluster.store.news(),
-        ends: now + request.timeout.unwrap_or(LASTS),
+        ends,
         // Recorded servers sent none for events, in any case not within minutes.
         bookmark: (request.bookmarks && request.resource.kind != Kind::Event)
-            .then(|| now + BOOKMARK_EVERY),
+            .then(|| next_bookmark(now, ends)),
         cluster,
         request,
         seen,
@@ -124,7 +129,37 @@ pub(super) fn body(cluster: Arc<Cluster>, request: Request, stop: CancellationTo
     let first = futures::stream::iter((!first.is_empty()).then_some(first));
     let rest = futures::stream::unfold(watcher, Watcher::next);
     let lines = first.chain(rest).take_until(stop.cancelled_owned());
-    Body::from_stream(lines.map(|lines| Ok::<Bytes, Infallible>(lines.into())))
+    // An error in a body closes the connection without the end of the answer.
+    let cut = async move {
+        match cuts.changed().await {
+            Ok(()) => Some(Err(io::Error::other("the watch is cut off"))),
+            Err(_) => None,
+        }
+    };
+    let lines = lines.map(|lines| Ok(Bytes::from(lines)));
+    Body::from_stream(until_cut(lines, cut))
+}
+
+/// A stream that ends as it would, or with the cut if that comes before.
+fn until_cut<T>(
+    lines: impl Stream<Item = T>,
+    cut: impl Future<Output = Option<T>>,
+) -> impl Stream<Item = T> {
+    let (lines, cut) = (Box::pin(lines), Box::pin(cut));
+    futures::stream::unfold(Some((lines, cut)), async |state| {
+        let (mut lines, mut cut) = state?;
+        tokio::select! {
+            biased;
+            Some(cut) = &mut cut => Some((cut, None)),
+            line = lines.next() => Some((line?, Some((lines, cut)))),
+        }
+    })
+}
+
+/// Once in a while, and just before the end: whoever watches again goes on from there.
+fn next_bookmark(now: Instant, ends: Instant) -> Instant {
+    let last = ends.checked_sub(LAST_BOOKMARK).filter(|last| *last > now);
+    last.map_or(now + BOOKMARK_EVERY, |last| last.min(now + BOOKMARK_EVERY))
 }
 
 /// The objects there are, as ADDED, and the version they were read at.
@@ -173,7 +208,7 @@ impl Watcher {
                 changed = self.news.changed() => self.over = changed.is_err(),
                 () = sleep_until(self.ends) => self.over = true,
                 () = bookmark_due => {
-                    self.bookmark = Some(Instant::now() + BOOKMARK_EVERY);
+                    self.bookmark = Some(next_bookmark(Instant::now(), self.ends));
                     let mut lines = Vec::new();
                     push(&mut lines, "BOOKMARK", &bookmark(&self.request, self.seen));
                     return Some((lines, self));
@@ -199,7 +234,8 @@ impl Watcher {
                 }
             }
             Err(expired) => {
-                let failure = Failure::expired_watch(self.seen, expired.oldest);
+                let failure =
+                    Failure::expired_watch(self.request.resource.kind, self.seen, expired.oldest);
                 push(&mut lines, "ERROR", &failure.json());
                 self.over = true;
             }
@@ -222,7 +258,13 @@ fn bookmark(request: &Request, version: u64) -> Value {
     let version = version.to_string();
     match request.shape {
         Shape::Object => {
-            shown(request.resource, &json!({"metadata": {"resourceVersion": version}}))
+            let mut object =
+                shown(request.resource, &json!({"metadata": {"resourceVersion": version}}));
+            if request.resource.kind == Kind::Pod {
+                // Without these it would not read as a pod.
+                (object["spec"], object["status"]) = (json!({"containers": null}), json!({}));
+            }
+            object
         }
         Shape::Table(_) => {
             json!({
@@ -324,6 +366,28 @@ mod tests {
         let running = request(Some(from), "app=api", "status.phase=Running");
         assert_eq!(outline(&cluster, running).await, "ADDED a, DELETED a");
         assert_eq!(outline(&cluster, request(Some(from), "app=web", "")).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_watch_breaks_off_without_an_end() {
+        let cluster = cluster();
+        let endless = Request { timeout: None, ..request(Some(0), "", "") };
+        let body = body(Arc::clone(&cluster), endless, CancellationToken::new());
+        cluster.cuts.send_modify(|cuts| *cuts += 1);
+        assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
+    }
+
+    #[test]
+    fn bookmarks_come_each_minute_and_just_before_the_end() {
+        let now = Instant::now();
+        let check = |ends, want| {
+            let next = next_bookmark(now, now + Duration::from_secs(ends));
+            assert_eq!((next - now).as_secs(), want, "a watch of {ends} s");
+        };
+        check(150, 60);
+        check(20, 18);
+        check(61, 59);
+        check(1, 60);
     }
 
     #[tokio::test]

@@ -1,5 +1,11 @@
 //! The state of the lab's cluster. All parts change it here, under one lock, and every change is
-//! at once an object in the store, news for the replica-set loop, and the gateway's endpoints.
+//! at once an object in the store, news for the controllers, and the gateway's endpoints.
+//!
+//! Here are the pods; `rollout` has what the controllers of the deployment do, `eviction` the
+//! disruption budget.
+
+mod eviction;
+mod rollout;
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +16,23 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+use self::eviction::Budget;
+pub(super) use self::rollout::Change;
 use super::{
     LabPlan,
+    deployment::{Counts, Deployment, Origin},
     events::{Recorder, Report},
+    exporter::Exposure,
     lifecycle::{Deletion, PodState},
-    objects::{self, Availability, Counts, Spec},
+    objects::{self, Spec},
+    order::Ailment,
     proxy::Endpoint,
     store::{Kind, Store},
 };
 use crate::{clock::Clock, time::Time};
 
-/// Changes a watch may lag behind.
-const HISTORY: usize = 2000;
+/// Seconds from SIGTERM to SIGKILL unless another grace is asked for.
+const GRACE: u64 = 30;
 
 /// Letters of generated names: no vowels, so that no word comes up, and none that look alike.
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -32,8 +43,12 @@ pub(super) struct Cluster {
     pub(super) spec: Spec,
     /// All objects, for the API.
     pub(super) store: Store,
-    /// Wakes the replica-set loop.
+    /// Wakes the controllers.
     pub(super) changed: Notify,
+    /// How metrics are shown.
+    pub(super) exposure: watch::Sender<Exposure>,
+    /// Cuts every watch each time it changes.
+    pub(super) cuts: watch::Sender<u64>,
     clock: Clock,
     state: Mutex<State>,
     endpoints: watch::Sender<Vec<Endpoint>>,
@@ -41,29 +56,40 @@ pub(super) struct Cluster {
 
 struct State {
     pods: BTreeMap<String, Slot>,
+    deployment: Deployment,
+    budget: Option<Budget>,
     rng: fastrand::Rng,
     recorder: Recorder,
-    shown: Option<Counts>,
-    availability: Availability,
     trouble: Option<String>,
 }
 
-/// A pod, and the way to tell its kubelet that it has to go.
+/// A pod, and the ways to tell its kubelet that it has to go, or is to be unwell.
 struct Slot {
     pod: PodState,
     orders: watch::Sender<Option<Deletion>>,
+    ailment: watch::Sender<Ailment>,
 }
 
 /// A pod's orders, as its kubelet hears them.
 pub(super) type Orders = watch::Receiver<Option<Deletion>>;
+
+/// What a kubelet is given of a pod that it takes care of.
+pub(super) struct Charge {
+    /// The pod's name.
+    pub(super) name: String,
+    /// Its orders.
+    pub(super) orders: Orders,
+    /// What it suffers from.
+    pub(super) ailment: watch::Receiver<Ailment>,
+}
 
 /// A pod with an address, as service discovery tells of it.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     /// Its name.
     pub(super) pod: String,
-    /// Where it listens.
-    pub(super) address: SocketAddr,
+    /// Where it shows its metrics.
+    pub(super) metrics: SocketAddr,
 }
 
 /// Why a pod is not deleted.
@@ -73,6 +99,15 @@ pub(super) enum Refusal {
     NotFound,
     /// It is not the one the caller meant.
     Precondition(String),
+    /// The budget does not allow it.
+    Budget {
+        /// Its name.
+        budget: String,
+        /// How many it needs.
+        desired: usize,
+        /// How many there are.
+        healthy: usize,
+    },
 }
 
 /// What a caller wants of a deletion.
@@ -96,14 +131,11 @@ impl Cluster {
         let spec = Spec {
             namespace: plan.namespace.clone(),
             app: plan.app.clone(),
-            hash: word(&mut rng, 9),
-            replicas: plan.replicas,
             probe_seconds: plan.probe_period.as_secs().max(1),
-            set_uid: uid(&mut rng),
             deployment_uid: uid(&mut rng),
             created: now,
         };
-        let store = Store::new(HISTORY);
+        let store = Store::new(plan.history);
         for name in ["default", &plan.namespace] {
             if store.get(Kind::Namespace, "", name).is_none() {
                 store.put(Kind::Namespace, objects::namespace(name, uid(&mut rng), now));
@@ -111,20 +143,24 @@ impl Cluster {
         }
         let state = State {
             pods: BTreeMap::new(),
+            deployment: Deployment::new(plan.replicas, now),
+            budget: plan.budget.map(|least| Budget::new(least, uid(&mut rng), now)),
             rng,
             recorder: Recorder::default(),
-            shown: None,
-            availability: Availability { available: false, since: now },
             trouble: None,
         };
-        Self {
+        let cluster = Self {
             spec,
             store,
             changed: Notify::new(),
+            exposure: watch::Sender::new(Exposure::Served),
+            cuts: watch::Sender::new(0),
             clock,
             state: Mutex::new(state),
             endpoints: watch::Sender::default(),
-        }
+        };
+        cluster.publish(&mut cluster.lock());
+        cluster
     }
 
     /// The time.
@@ -141,14 +177,29 @@ impl Cluster {
     pub(super) fn running(&self) -> Vec<Running> {
         let state = self.lock();
         let running = state.pods.values().filter_map(|slot| {
-            Some(Running { pod: slot.pod.name.clone(), address: address(slot.pod.port?) })
+            Some(Running { pod: slot.pod.name.clone(), metrics: address(slot.pod.metrics_port?) })
         });
         running.collect()
     }
 
     /// How many pods are in which state.
     pub(super) fn counts(&self) -> Counts {
-        self.lock().counts()
+        self.lock().counts(|_| true)
+    }
+
+    /// Makes some ready pods unwell that are well, and returns their names.
+    pub(super) fn afflict(&self, pods: usize, change: impl Fn(&mut Ailment)) -> Vec<String> {
+        let state = self.lock();
+        let well = state.pods.values().filter(|slot| {
+            slot.pod.takes_requests() && *slot.ailment.borrow() == Ailment::default()
+        });
+        let chosen = well.take(pods);
+        chosen
+            .map(|slot| {
+                slot.ailment.send_modify(&change);
+                slot.pod.name.clone()
+            })
+            .collect()
     }
 
     /// Why a pod could not be started, if that ever happened.
@@ -161,30 +212,13 @@ impl Cluster {
         self.lock().trouble = Some(trouble);
     }
 
-    /// A new pod, for the kubelet to take care of.
-    pub(super) fn create_pod(&self) -> (String, Orders) {
-        let mut state = self.lock();
-        let name = loop {
-            let name = format!("{}-{}", self.spec.set_name(), word(&mut state.rng, 5));
-            if !state.pods.contains_key(&name) {
-                break name;
-            }
-        };
-        let pod = PodState::new(name.clone(), uid(&mut state.rng), self.now());
-        self.store.put(Kind::Pod, objects::pod(&self.spec, &pod));
-        let (orders, hears) = watch::channel(None);
-        state.pods.insert(name.clone(), Slot { pod, orders });
-        self.changed.notify_one();
-        (name, hears)
-    }
-
     /// Changes a pod. Does nothing when it is gone.
     pub(super) fn update(&self, name: &str, change: impl FnOnce(&mut PodState)) {
         let mut state = self.lock();
         let Some(slot) = state.pods.get_mut(name) else { return };
         change(&mut slot.pod);
         self.store.put(Kind::Pod, objects::pod(&self.spec, &slot.pod));
-        self.publish(&state);
+        self.publish(&mut state);
     }
 
     /// A pod as it is now.
@@ -197,14 +231,23 @@ impl Cluster {
         let mut state = self.lock();
         if state.pods.remove(name).is_some() {
             self.store.delete(Kind::Pod, &self.spec.namespace, name);
-            self.publish(&state);
+            self.publish(&mut state);
         }
     }
 
     /// Orders a pod to go. The kubelet does it; the object stays until the process is gone.
     pub(super) fn delete(&self, name: &str, wish: &Wish) -> Result<(), Refusal> {
         let mut state = self.lock();
-        let slot = state.pods.get_mut(name).ok_or(Refusal::NotFound)?;
+        self.check(&state, name, wish)?;
+        if !wish.dry_run {
+            self.order(&mut state, name, wish.grace);
+        }
+        Ok(())
+    }
+
+    /// Whether a pod is the one that is meant.
+    fn check(&self, state: &State, name: &str, wish: &Wish) -> Result<(), Refusal> {
+        let slot = state.pods.get(name).ok_or(Refusal::NotFound)?;
         let stored = self.store.get(Kind::Pod, &self.spec.namespace, name);
         let version = stored.as_deref().map(|pod| pod["metadata"]["resourceVersion"].clone());
         let version = version.as_ref().and_then(|v| v.as_str()).unwrap_or_default();
@@ -220,18 +263,27 @@ impl Cluster {
                 )));
             }
         }
-        let grace = wish.grace.unwrap_or(30);
+        Ok(())
+    }
+
+    /// Tells a pod to go, within its own grace unless another is said.
+    fn order(&self, state: &mut State, name: &str, grace: Option<u64>) {
+        let Some(slot) = state.pods.get_mut(name) else { return };
+        let grace = grace.unwrap_or(GRACE);
         let at = self.now().plus(Duration::from_secs(grace));
         // A second order may only shorten the grace.
-        let shortens = slot.pod.deletion.is_none_or(|earlier| at < earlier.at);
-        if shortens && !wish.dry_run {
+        if slot.pod.deletion.is_none_or(|earlier| at < earlier.at) {
             let deletion = Deletion { grace, at };
             slot.pod.deletion = Some(deletion);
             self.store.put(Kind::Pod, objects::pod(&self.spec, &slot.pod));
             slot.orders.send_replace(Some(deletion));
-            self.publish(&state);
+            self.publish(state);
         }
-        Ok(())
+    }
+
+    /// A uid that no object has.
+    pub(super) fn fresh_uid(&self) -> String {
+        uid(&mut self.lock().rng)
     }
 
     /// Writes an event.
@@ -242,21 +294,9 @@ impl Cluster {
         state.recorder.record(&self.spec, &self.store, uid, now, report);
     }
 
-    /// Shows these counts in the replica set and the deployment, if they are new.
-    pub(super) fn show(&self, counts: Counts) {
-        let now = self.now();
-        let mut state = self.lock();
-        if state.shown == Some(counts) {
-            return;
-        }
-        state.shown = Some(counts);
-        state.availability.follow(&self.spec, counts, now);
-        self.store.put(Kind::ReplicaSet, objects::replica_set(&self.spec, counts));
-        let deployment = objects::deployment(&self.spec, counts, state.availability);
-        self.store.put(Kind::Deployment, deployment);
-    }
-
-    fn publish(&self, state: &State) {
+    /// Tells everybody who follows the pods that something about them is new.
+    fn publish(&self, state: &mut State) {
+        self.show_budget(state);
         let ready = state.pods.values().filter(|slot| slot.pod.takes_requests());
         let endpoints: Vec<Endpoint> = ready
             .filter_map(|slot| {
@@ -277,9 +317,10 @@ impl Cluster {
 }
 
 impl State {
-    fn counts(&self) -> Counts {
+    /// Counts the pods of the replica sets that are meant.
+    fn counts(&self, meant: impl Fn(&Origin) -> bool) -> Counts {
         let mut counts = Counts::default();
-        for Slot { pod, .. } in self.pods.values() {
+        for Slot { pod, .. } in self.pods.values().filter(|slot| meant(&slot.pod.origin)) {
             if pod.deletion.is_some() {
                 counts.terminating += 1;
             } else {
@@ -288,6 +329,12 @@ impl State {
             }
         }
         counts
+    }
+
+    /// The pods of a replica set that have not been told to go.
+    fn active(&self, origin: &Origin) -> impl Iterator<Item = &PodState> {
+        let pods = self.pods.values().map(|slot| &slot.pod);
+        pods.filter(move |pod| pod.deletion.is_none() && *pod.origin == *origin)
     }
 }
 
@@ -323,7 +370,7 @@ mod tests {
     }
 
     fn ready_pod(cluster: &Cluster) -> (String, Orders) {
-        let (name, orders) = cluster.create_pod();
+        let Charge { name, orders, .. } = cluster.one_pod();
         cluster.update(&name, |pod| {
             pod.port = Some(4000);
             pod.set_ready(true, pod.created);
@@ -333,7 +380,7 @@ mod tests {
 
     #[test]
     fn names_look_like_those_of_kubernetes() {
-        let (name, _orders) = cluster().create_pod();
+        let name = cluster().one_pod().name;
         let parts: Vec<&str> = name.split('-').collect();
         assert_eq!((parts[0], parts[1].len(), parts[2].len()), ("api", 9, 5), "{name}");
         let uid = uid(&mut fastrand::Rng::with_seed(1));

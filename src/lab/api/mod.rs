@@ -1,24 +1,33 @@
-//! The lab's Kubernetes API: enough for `kubectl get`, `kubectl delete` and `kube`.
+//! The lab's Kubernetes API: enough for `kube`, and for `kubectl` to get, delete, scale and restart.
 //!
-//! Read: get, list and watch, as objects or as tables. Changed: pods, by DELETE. Pages are not
-//! cut: a list has at most a few hundred objects, and a server may answer a limit with more.
+//! Read: get, list and watch, as objects or as tables. Changed: pods, by DELETE and by eviction;
+//! the deployment's replicas and the annotations of its template. `target` reads paths, `query`
+//! parameters, `body` bodies; `page` cuts lists.
+
+mod body;
+mod page;
+mod query;
+mod target;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::to_bytes,
     extract::{Query, Request as HttpRequest, State},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    query::Params,
+    target::{Below, Target},
+};
 use super::{
-    cluster::{Cluster, Refusal, Wish},
+    cluster::{Change, Cluster, Refusal, Wish},
     discovery::{self, Group, Resource},
+    objects,
     selector::{FieldSelector, LabelSelector},
     status::Failure,
     store::Kind,
@@ -26,8 +35,11 @@ use super::{
     watch::{self, Filter, Shape, shown},
 };
 
-/// The largest `DeleteOptions` read.
-const LARGEST_BODY: usize = 1 << 16;
+/// The one deployment's kind, as it is patched.
+const DEPLOYMENT: Resource = Resource { group: Group::Apps, kind: Kind::Deployment };
+
+/// The kind that is evicted.
+const POD: Resource = Resource { group: Group::Core, kind: Kind::Pod };
 
 /// The API server's state.
 pub(super) struct Api {
@@ -52,31 +64,15 @@ impl Api {
     }
 
     fn list(&self, resource: Resource, query: &Params, filter: &Filter, shape: Shape) -> Answer {
-        let kind = resource.kind;
-        let (version, objects) = self.cluster.store.list(kind);
-        match query.version()? {
-            Some(asked) if asked > version => return Err(Failure::future_version(asked, version)),
-            Some(asked) if asked < version && query.is("resourceVersionMatch", "Exact") => {
-                return Err(Failure::expired_list());
-            }
-            Some(_) | None => {}
-        }
-        if query.get("continue").is_some() {
-            let message = "invalid continue token: continue key is not valid".to_owned();
-            return Err(Failure::bad_request(message));
-        }
-        let objects: Vec<&Value> = objects
-            .iter()
-            .map(|object| &**object)
-            .filter(|object| filter.matches(object))
-            .collect();
-        let version = version.to_string();
-        let list = match shape {
+        let means = |object: &Value| filter.matches(object);
+        let page = page::page(&self.cluster.store, resource.kind, query, means)?;
+        let mut list = match shape {
             Shape::Table(include) => {
-                table::table(kind, &objects, &version, include, self.cluster.now())
+                let objects: Vec<&Value> = page.objects.iter().map(|object| &**object).collect();
+                table::table(resource.kind, &objects, "", include, self.cluster.now())
             }
             Shape::Object => {
-                let items = objects.into_iter().map(|object| {
+                let items = page.objects.iter().map(|object| {
                     let mut item = shown(resource, object);
                     if let Value::Object(fields) = &mut item {
                         // The list names them once for all its items.
@@ -88,11 +84,11 @@ impl Api {
                 json!({
                     "kind": format!("{}List", resource.kind_name()),
                     "apiVersion": resource.group.api_version(),
-                    "metadata": {"resourceVersion": version},
                     "items": items.collect::<Vec<_>>(),
                 })
             }
         };
+        list["metadata"] = page.metadata;
         Ok(Json(list).into_response())
     }
 
@@ -105,6 +101,11 @@ impl Api {
             return Err(Failure::future_version(asked, newest));
         }
         let initial_events = query.is_true("sendInitialEvents");
+        if initial_events && !query.is("resourceVersionMatch", "NotOlderThan") {
+            let field = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting \
+                         resourceVersionMatch to NotOlderThan";
+            return Err(Failure::invalid("ListOptions.meta.k8s.io", "", field));
+        }
         let request = watch::Request {
             resource,
             filter,
@@ -135,12 +136,29 @@ impl Api {
             return Err(Failure::not_allowed());
         }
         let before = self.object(resource, namespace, name)?;
-        self.cluster.delete(name, wish).map_err(|refusal| match refusal {
-            Refusal::NotFound => Failure::no_object("pods", "", name),
-            Refusal::Precondition(why) => Failure::conflict("pods", name, &why),
-        })?;
+        self.cluster.delete(name, wish).map_err(|refusal| refused(resource, name, refusal))?;
         let after = self.object(resource, namespace, name).unwrap_or(before);
         Ok(Json(shown(resource, &after)).into_response())
+    }
+
+    fn evict(&self, namespace: &str, name: &str, wish: &Wish) -> Answer {
+        self.object(POD, namespace, name)?;
+        self.cluster.evict(name, wish).map_err(|refusal| refused(POD, name, refusal))?;
+        let done = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "code": 201,
+        });
+        Ok((StatusCode::CREATED, Json(done)).into_response())
+    }
+
+    /// Changes the deployment, which must be there, and returns what it is then.
+    fn change(&self, namespace: &str, name: &str, change: &Change) -> Result<Arc<Value>, Failure> {
+        self.object(DEPLOYMENT, namespace, name)?;
+        self.cluster.change(change).map_err(|refusal| refused(DEPLOYMENT, name, refusal))?;
+        self.object(DEPLOYMENT, namespace, name)
     }
 
     fn object(
@@ -158,53 +176,13 @@ impl Api {
 
 type Answer = Result<Response, Failure>;
 
-/// What a path means.
-#[derive(Debug, PartialEq, Eq)]
-enum Target {
-    Alive,
-    Version,
-    CoreVersions,
-    Groups,
-    Group(Group),
-    Resources(Group),
-    /// A resource, in one namespace or in all.
-    Many(Resource, Option<String>),
-    One(Resource, String, String),
-}
-
-impl Target {
-    fn of(path: &str) -> Option<Self> {
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let (group, rest) = match parts.as_slice() {
-            ["healthz" | "livez" | "readyz"] => return Some(Self::Alive),
-            ["version"] => return Some(Self::Version),
-            ["api"] => return Some(Self::CoreVersions),
-            ["apis"] => return Some(Self::Groups),
-            ["apis", group] => return Group::named(group).map(Self::Group),
-            ["api", "v1", rest @ ..] => (Group::Core, rest),
-            ["apis", group, "v1", rest @ ..] => (Group::named(group)?, rest),
-            _ => return None,
-        };
-        let named = |plural| Resource::named(group, plural);
-        match *rest {
-            [] => Some(Self::Resources(group)),
-            [plural] => Some(Self::Many(named(plural)?, None)),
-            ["namespaces", name] => {
-                Some(Self::One(named("namespaces")?, String::new(), name.to_owned()))
-            }
-            ["namespaces", namespace, plural] => {
-                Some(Self::Many(namespaced(named(plural)?)?, Some(namespace.to_owned())))
-            }
-            ["namespaces", namespace, plural, name] => {
-                Some(Self::One(namespaced(named(plural)?)?, namespace.to_owned(), name.to_owned()))
-            }
-            _ => None,
-        }
+fn refused(resource: Resource, name: &str, refusal: Refusal) -> Failure {
+    let (plural, group) = (resource.plural(), resource.group.name());
+    match refusal {
+        Refusal::NotFound => Failure::no_object(plural, group, name),
+        Refusal::Precondition(why) => Failure::conflict(plural, group, name, &why),
+        Refusal::Budget { budget, desired, healthy } => Failure::budget(&budget, desired, healthy),
     }
-}
-
-fn namespaced(resource: Resource) -> Option<Resource> {
-    (resource.kind != Kind::Namespace).then_some(resource)
 }
 
 async fn answer(
@@ -213,22 +191,63 @@ async fn answer(
     request: HttpRequest,
 ) -> Response {
     let query = Params(query);
-    respond(&api, &query, request).await.unwrap_or_else(Failure::into_response)
+    let mut response = respond(&api, &query, request).await.unwrap_or_else(Failure::into_response);
+    let fresh = HeaderValue::from_static("no-cache, private");
+    response.headers_mut().insert(header::CACHE_CONTROL, fresh);
+    response
 }
 
 async fn respond(api: &Api, query: &Params, request: HttpRequest) -> Answer {
-    let target = Target::of(request.uri().path()).ok_or_else(Failure::no_resource)?;
-    if request.method() == Method::DELETE {
-        let Target::One(resource, namespace, name) = target else {
-            return Err(Failure::not_allowed());
-        };
-        let wish = wish(query, request).await?;
-        return api.delete(resource, &namespace, &name, &wish);
+    let target = Target::of(request.uri().path()).ok_or_else(Failure::no_page)?;
+    let method = request.method().clone();
+    match target {
+        Target::One(resource, namespace, name) if method == Method::DELETE => {
+            let wish = body::deletion(query, request).await?;
+            api.delete(resource, &namespace, &name, &wish)
+        }
+        Target::One(DEPLOYMENT, namespace, name) if method == Method::PATCH => {
+            let change = body::patch(query, &name, request).await?;
+            let object = api.change(&namespace, &name, &change)?;
+            Ok(Json(shown(DEPLOYMENT, &object)).into_response())
+        }
+        Target::Below(Below::Eviction, namespace, name) if method == Method::POST => {
+            let wish = body::eviction(query, &name, request).await?;
+            api.evict(&namespace, &name, &wish)
+        }
+        Target::Below(Below::Scale, namespace, name) => {
+            let object = match method {
+                Method::GET => api.object(DEPLOYMENT, &namespace, &name)?,
+                Method::PATCH => {
+                    let change = body::patch(query, &name, request).await?;
+                    api.change(&namespace, &name, &change)?
+                }
+                Method::PUT => {
+                    let change = body::scale(query, &name, request).await?;
+                    api.change(&namespace, &name, &change)?
+                }
+                _ => return Err(Failure::not_allowed()),
+            };
+            Ok(Json(objects::scale(&object)).into_response())
+        }
+        Target::Alive
+        | Target::Version
+        | Target::CoreVersions
+        | Target::Groups
+        | Target::Group(_)
+        | Target::Resources(_)
+        | Target::Many(..)
+        | Target::One(..)
+        | Target::Below(Below::Eviction, ..) => {
+            if method != Method::GET {
+                return Err(Failure::not_allowed());
+            }
+            read(api, query, request.headers(), target)
+        }
     }
-    if request.method() != Method::GET {
-        return Err(Failure::not_allowed());
-    }
-    let shape = shape(request.headers(), query);
+}
+
+fn read(api: &Api, query: &Params, headers: &HeaderMap, target: Target) -> Answer {
+    let shape = shape(headers, query);
     Ok(match target {
         Target::Alive => "ok".into_response(),
         Target::Version => Json(discovery::version()).into_response(),
@@ -237,6 +256,7 @@ async fn respond(api: &Api, query: &Params, request: HttpRequest) -> Answer {
         Target::Group(group) => Json(discovery::group(group)).into_response(),
         Target::Resources(group) => Json(discovery::resources(group)).into_response(),
         Target::One(resource, namespace, name) => api.get(resource, &namespace, &name, shape)?,
+        Target::Below(..) => return Err(Failure::not_allowed()),
         Target::Many(resource, namespace) => {
             let labels = query.get("labelSelector").unwrap_or_default();
             let labels = LabelSelector::parse(labels).map_err(|part| {
@@ -269,88 +289,9 @@ fn shape(headers: &HeaderMap, query: &Params) -> Shape {
     })
 }
 
-/// `DeleteOptions`, as far as the lab knows them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawWish {
-    grace_period_seconds: Option<i64>,
-    preconditions: RawPreconditions,
-    dry_run: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawPreconditions {
-    uid: Option<String>,
-    resource_version: Option<String>,
-}
-
-/// Reads a deletion's options from its body, and what the query adds to them.
-async fn wish(query: &Params, request: HttpRequest) -> Result<Wish, Failure> {
-    let kind = request.headers().get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("application/json").to_owned();
-    let body = to_bytes(request.into_body(), LARGEST_BODY).await;
-    let body = body.map_err(|error| Failure::bad_request(error.to_string()))?;
-    let raw = if body.is_empty() {
-        RawWish::default()
-    } else if kind.starts_with("application/json") {
-        serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?
-    } else {
-        // kubectl and kube send JSON; a client of Go may send protobuf.
-        return Err(Failure::unsupported(&kind));
-    };
-    // As in Kubernetes, a negative grace is one second, and never "at once".
-    let said = raw.grace_period_seconds.map(|grace| u64::try_from(grace).unwrap_or(1));
-    let grace = match said {
-        Some(grace) => Some(grace),
-        None => query.number("gracePeriodSeconds")?,
-    };
-    Ok(Wish {
-        grace,
-        uid: raw.preconditions.uid,
-        version: raw.preconditions.resource_version,
-        dry_run: !raw.dry_run.is_empty() || query.get("dryRun").is_some(),
-    })
-}
-
-/// The parameters of a query.
-struct Params(HashMap<String, String>);
-
-impl Params {
-    /// A parameter that is there and not empty.
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    fn is(&self, name: &str, value: &str) -> bool {
-        self.get(name) == Some(value)
-    }
-
-    fn is_true(&self, name: &str) -> bool {
-        self.is(name, "true") || self.is(name, "1")
-    }
-
-    fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let number = text.parse();
-        number.map(Some).map_err(|_error| Failure::bad_request(format!("{name}: `{text}`")))
-    }
-
-    /// The version asked for. None and 0 mean any.
-    fn version(&self) -> Result<Option<u64>, Failure> {
-        match self.get("resourceVersion") {
-            None | Some("0") => Ok(None),
-            Some(text) => match text.parse() {
-                Ok(version) => Ok(Some(version)),
-                Err(_) => Err(Failure::bad_version(text)),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::body::{Body, to_bytes};
 
     use super::*;
     use crate::{
@@ -363,7 +304,7 @@ mod tests {
     fn api() -> (Arc<Api>, String) {
         let plan = LabPlan::new("homeostat".into(), "dir".into());
         let cluster = Arc::new(Cluster::new(&plan, Clock::starting_at(Time::from_millis(0))));
-        let (name, _orders) = cluster.create_pod();
+        let name = cluster.one_pod().name;
         (Api::new(cluster, String::new(), CancellationToken::new()), name)
     }
 
@@ -402,17 +343,20 @@ mod tests {
         let (api, _name) = api();
         for (method, path, want) in [
             ("GET", "/api/v1/namespaces/shop/pods/none", 404),
-            ("GET", "/apis/nope/v1/things", 404),
             ("GET", "/api/v1/pods?fieldSelector=spec.nope%3Dx", 400),
             ("GET", "/api/v1/pods?labelSelector=a%20b", 400),
             ("GET", "/api/v1/pods?continue=x", 400),
             ("GET", "/api/v1/pods?resourceVersion=abc", 500),
             ("GET", "/api/v1/pods?resourceVersion=999", 504),
             ("GET", "/api/v1/pods?watch=1&resourceVersion=999", 504),
-            ("GET", "/api/v1/pods?resourceVersion=1&resourceVersionMatch=Exact", 410),
+            ("GET", "/api/v1/pods?watch=1&sendInitialEvents=true", 422),
             ("POST", "/api/v1/namespaces/shop/pods", 405),
             ("DELETE", "/api/v1/namespaces/shop/pods", 405),
             ("DELETE", "/apis/apps/v1/namespaces/shop/deployments/api", 405),
+            ("POST", "/api/v1/namespaces/shop/pods/none/eviction", 404),
+            ("GET", "/api/v1/namespaces/shop/pods/none/eviction", 405),
+            ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/none", 404),
+            ("PATCH", "/apis/apps/v1/namespaces/shop/replicasets/none", 405),
         ] {
             let (code, body) = send(&api, method, path, "").await;
             assert_eq!(code, want, "{method} {path}");
@@ -484,19 +428,5 @@ mod tests {
         api.cluster.remove(&name);
         let Event::Delete(pod) = events.next().await.unwrap().unwrap() else { panic!("not gone") };
         assert_eq!(pod.metadata.name, Some(name));
-    }
-
-    #[test]
-    fn paths_are_those_of_kubernetes() {
-        let pods = Resource { group: Group::Core, kind: Kind::Pod };
-        let check = |path, want| assert_eq!(Target::of(path), want, "{path}");
-        check("/api/v1", Some(Target::Resources(Group::Core)));
-        check("/api/v1/pods", Some(Target::Many(pods, None)));
-        check("/api/v1/namespaces/a/pods", Some(Target::Many(pods, Some("a".to_owned()))));
-        let one = Target::One(pods, "a".to_owned(), "b".to_owned());
-        check("/api/v1/namespaces/a/pods/b", Some(one));
-        check("/api/v1/namespaces/a/pods/b/log", None);
-        check("/api/v1/namespaces/a/namespaces", None);
-        check("/apis/apps/v1/pods", None);
     }
 }
