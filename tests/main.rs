@@ -11,6 +11,7 @@ mod guard;
 mod hostile;
 mod judge;
 mod kubectl;
+mod lab_api;
 mod lint;
 mod orphans;
 mod readme;

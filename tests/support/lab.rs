@@ -1,6 +1,7 @@
 //! The miniature cluster, started for one test and ended with it.
 
 use std::{
+    collections::BTreeMap,
     io::{Read, Write},
     net::TcpStream,
     path::PathBuf,
@@ -75,7 +76,13 @@ impl LabProcess {
 
     /// The pods of the lab as its API lists them.
     pub(crate) fn pods(&self) -> Vec<Pod> {
-        let list: Value = serde_json::from_str(&self.get("/api/v1/namespaces/shop/pods")).unwrap();
+        self.pods_in("shop")
+    }
+
+    /// The pods of a namespace.
+    pub(crate) fn pods_in(&self, namespace: &str) -> Vec<Pod> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods");
+        let list: Value = serde_json::from_str(&self.get(&path)).unwrap();
         let pod = |item: &Value| Pod {
             uid: text(&item["metadata"]["uid"]),
             name: text(&item["metadata"]["name"]),
@@ -114,18 +121,71 @@ impl LabProcess {
 
     /// The body of a GET to the lab's API.
     fn get(&self, path: &str) -> String {
-        let api = self.address("api");
-        let host = api.trim_start_matches("http://").trim_end_matches('/');
-        let mut stream = TcpStream::connect(host).unwrap();
-        // A version 1.0 request is answered without chunks, and the connection closed.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(" 200 "), "{path}: {head}");
-        body.to_owned()
+        let answer = self.ask("GET", path, "");
+        assert_eq!(answer.code, 200, "{path}: {answer:?}");
+        answer.body
     }
+
+    /// The answer of the lab's API. A body of a PATCH is a merge patch. A watch is read to its
+    /// end, so it should have a `timeoutSeconds`.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        ask(&self.address("api"), method, path, body)
+    }
+
+    /// Disturbs the lab now: `POST /lab/WHAT`.
+    pub(crate) fn disturb(&self, what: &str) -> Value {
+        let directory = self.address("sd");
+        let base = directory.strip_suffix("/sd").unwrap();
+        let answer = ask(base, "POST", &format!("/lab/{what}"), "");
+        assert_eq!(answer.code, 200, "{what}: {answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// The targets that service discovery names with this `job`.
+    pub(crate) fn targets(&self, job: &str) -> Vec<String> {
+        let directory = self.address("sd");
+        let answer = ask(directory.strip_suffix("/sd").unwrap(), "GET", "/sd", "");
+        let groups: Value = serde_json::from_str(&answer.body).unwrap();
+        let groups = groups.as_array().unwrap().iter();
+        groups
+            .filter(|group| group["labels"]["job"] == job)
+            .map(|group| text(&group["targets"][0]))
+            .collect()
+    }
+}
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    /// Names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// One request to a server on this machine.
+fn ask(server: &str, method: &str, path: &str, body: &str) -> Answer {
+    let host = server.trim_start_matches("http://").trim_end_matches('/');
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let mut stream = TcpStream::connect(host).unwrap();
+    // A version 1.0 request is answered without chunks, and the connection closed.
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\
+         Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let code = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        Some((name.to_lowercase(), value.to_owned()))
+    };
+    Answer { code, headers: lines.filter_map(header).collect(), body: body.to_owned() }
 }
 
 impl Drop for LabProcess {
