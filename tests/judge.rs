@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::support::{Program, homeostat, recording::copy, shared_recording, tool};
 
 /// What is made of a recording, and can be made again.
-const JUDGED: &[&str] =
+pub(crate) const JUDGED: &[&str] =
     &["checks.parquet", "verdict.json", "report.html", "report.md", "junit.xml"];
 
 /// Judges a copy of the recording from which all judgement is taken away, and compares.

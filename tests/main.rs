@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod bounds;
+mod campaign;
 mod command;
 mod demo;
 mod guard;

@@ -329,7 +329,9 @@ pub(super) fn truth(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Opt
         | Value::Number(_)
         | Value::Text(_)
         | Value::List(_)
-        | Value::Map(_) => wrong_type(node, what, "`true` or `false`", problems),
+        | Value::Map(_) => {
+            wrong_type(node, what, "`true` or `false`", "write `true` or `false`", problems)
+        }
     }
 }
 

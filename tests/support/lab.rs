@@ -25,8 +25,18 @@ impl LabProcess {
     /// Starts a lab with these switches and waits until it says that it is ready.
     #[track_caller]
     pub(crate) fn start(switches: &[&str]) -> Self {
+        Self::start_with(switches, &[])
+    }
+
+    /// The same, with something added to the environment that it and its pods inherit.
+    #[track_caller]
+    pub(crate) fn start_with(switches: &[&str], environment: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
-        let mut running = homeostat(["lab", "--format", "json"])
+        let mut program = homeostat(["lab", "--format", "json"]);
+        for (name, value) in environment {
+            program = program.env(name, value);
+        }
+        let mut running = program
             .args(["--sd-port", "0", "--api-port", "0", "--proxy-port", "0", "--dir"])
             .args([dir.path()])
             .args(switches)
@@ -114,8 +124,14 @@ impl LabProcess {
         self.running.signal(Signal::KILL);
     }
 
+    /// The lab's own process.
+    pub(crate) fn pid(&self) -> i32 {
+        self.running.pid()
+    }
+
+    /// One of the addresses that it said: `sd`, `api`, `proxy` or `kubeconfig`.
     #[track_caller]
-    fn address(&self, which: &str) -> String {
+    pub(crate) fn address(&self, which: &str) -> String {
         text(&self.ready[which])
     }
 

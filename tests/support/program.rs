@@ -173,10 +173,30 @@ impl Running {
         loop {
             match self.next() {
                 Event::Line(_, line) if wanted(&line) => return line,
-                Event::Line(..) | Event::Closed => {}
-                Event::Ended(_) => self.drain(),
+                Event::Line(..) | Event::Closed | Event::Ended(_) => {}
             }
             assert!(self.ended.is_none() || self.open > 0, "no line with {what}\n{self}");
+        }
+    }
+
+    /// Waits for the next thing that it says or does, and not for longer than `within`.
+    #[track_caller]
+    pub(crate) fn hear(&mut self, within: Duration) -> Heard {
+        if self.ended.is_some() {
+            return Heard::End;
+        }
+        let until = self.clock.now().plus(within).min(self.deadline);
+        match self.events.recv_timeout(until.since(self.clock.now())) {
+            Ok(event) => {
+                self.take(&event);
+                match event {
+                    Event::Line(_, line) => Heard::Line(line),
+                    Event::Closed => Heard::Silence,
+                    Event::Ended(_) => Heard::End,
+                }
+            }
+            Err(_) if self.clock.now() < self.deadline => Heard::Silence,
+            Err(_) => panic!("{} takes too long\n{self}", self.name),
         }
     }
 
@@ -184,9 +204,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn finish(mut self) -> Done {
         while self.ended.is_none() || self.open > 0 {
-            if let Event::Ended(_) = self.next() {
-                self.drain();
-            }
+            self.next();
         }
         let took = self.clock.now().since(self.started);
         let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
@@ -207,14 +225,32 @@ impl Running {
                 None => panic!("{} takes too long\n{self}", self.name),
             }
         };
-        match &event {
+        self.take(&event);
+        event
+    }
+
+    /// Takes an event in.
+    fn take(&mut self, event: &Event) {
+        match event {
             Event::Line(Stream::Out, line) => self.stdout.push_str(line),
             Event::Line(Stream::Err, line) => self.stderr.push_str(line),
             Event::Closed => self.open -= 1,
-            Event::Ended(code) => self.ended = Some(*code),
+            Event::Ended(code) => {
+                self.ended = Some(*code);
+                self.drain();
+            }
         }
-        event
     }
+}
+
+/// What was heard of a program that runs.
+pub(crate) enum Heard {
+    /// A line on either stream.
+    Line(String),
+    /// Nothing that is news.
+    Silence,
+    /// It has ended.
+    End,
 }
 
 impl fmt::Display for Running {

@@ -1,0 +1,110 @@
+//! The campaign: homeostat itself is disturbed, and one law has to hold.
+//!
+//! Between homeostat and the lab stands a proxy that spoils what passes; processes are frozen and
+//! killed. A seed stands for a combination of faults (`plan`), a trial plays it (`trial`), and the
+//! law is held from outside (`law`). `scripts/campaign` plays many seeds, the tests a few.
+
+mod api;
+mod http;
+mod law;
+mod marked;
+mod page;
+mod plan;
+mod proxy;
+mod switchboard;
+mod table;
+mod trial;
+mod truth;
+
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use plan::Plan;
+use table::{Exit, Row};
+use trial::Trial;
+
+/// Played by every run of the tests: two without a fault, and one of each kind.
+const FEW: &[u64] = &[8, 1, 2, 3, 4, 5, 6, 7];
+
+/// Which seeds, and how many at a time.
+struct Campaign {
+    seeds: Vec<u64>,
+    jobs: usize,
+}
+
+impl Campaign {
+    /// What `scripts/campaign` asked for, else the few.
+    fn asked() -> Self {
+        let jobs = env::var("HOMEOSTAT_CAMPAIGN_JOBS").ok();
+        let jobs = jobs.map_or(2, |text| text.parse().expect("a number of jobs"));
+        let seeds = match env::var("HOMEOSTAT_CAMPAIGN_SEEDS") {
+            Ok(text) => range(&text).unwrap_or_else(|| panic!("`{text}` is not FROM..TO")),
+            Err(_) => FEW.to_vec(),
+        };
+        Self { seeds, jobs }
+    }
+}
+
+/// `FROM..TO`, both included, or a single seed.
+fn range(text: &str) -> Option<Vec<u64>> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    let (from, to): (u64, u64) = (from.parse().ok()?, to.parse().ok()?);
+    (from <= to).then(|| (from..=to).collect())
+}
+
+fn play(seed: u64) -> Row {
+    let plan = Plan::of(seed);
+    // One trial that cannot be played is a finding, and the others go on.
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let trial = Trial::play(plan.clone());
+        let exit = Exit::of(trial.done.code);
+        (exit, law::hold(trial))
+    }));
+    match played {
+        Ok((exit, finding)) => Row { plan, exit, verdict: finding.verdict, broken: finding.broken },
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+            let broken = vec![format!("not played: {}", text.unwrap_or_default())];
+            Row { plan, exit: Exit::Other, verdict: "-".to_owned(), broken }
+        }
+    }
+}
+
+#[test]
+fn the_law_holds() {
+    let Campaign { seeds, jobs } = Campaign::asked();
+    println!("{}", table::head());
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = play(*seed);
+                    println!("{}", table::line(&row));
+                    rows.lock().unwrap().push(row);
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort_by_key(|row| row.plan.seed);
+    println!("\n{}", table::totals(&rows));
+    let violated: Vec<String> =
+        rows.iter().filter(|row| !row.broken.is_empty()).map(table::line).collect();
+    assert!(violated.is_empty(), "the law is violated:\n{}", violated.join("\n"));
+}
+
+#[test]
+fn seeds_are_given_from_to() {
+    assert_eq!(range("3..5"), Some(vec![3, 4, 5]));
+    assert_eq!(range("7"), Some(vec![7]));
+    assert_eq!((range("5..3"), range("a..b"), range("")), (None, None, None));
+}

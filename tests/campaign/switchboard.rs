@@ -1,0 +1,103 @@
+//! What is broken now: the plan puts faults in, the proxy asks before everything it does.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use homeostat::{clock::Clock, time::Time};
+
+use super::{
+    http::Answer,
+    plan::{ApiFault, DeleteFault, DiscoveryFault, Fault, PageFault, Whose},
+};
+
+/// The faults of one run, each with its time, and what the proxy notes meanwhile.
+pub(super) struct Switchboard {
+    clock: Clock,
+    broken: Mutex<Vec<Broken>>,
+    asked: Mutex<Vec<Scrape>>,
+    kept: Mutex<HashMap<SocketAddr, Answer>>,
+}
+
+struct Broken {
+    fault: Fault,
+    from: Time,
+    to: Time,
+}
+
+/// Somebody asked for the page of the gateway.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scrape {
+    /// When the request came.
+    pub(super) at: Time,
+    /// How many requests the page counts, when a whole and readable page was answered.
+    pub(super) total: Option<f64>,
+}
+
+impl Switchboard {
+    pub(super) fn new(clock: Clock) -> Self {
+        let (broken, asked, kept) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { clock, broken, asked, kept }
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Breaks something, from now on.
+    pub(super) fn put(&self, fault: Fault, lasts: Duration) {
+        let from = self.now();
+        lock(&self.broken).push(Broken { fault, from, to: from.plus(lasts) });
+    }
+
+    /// The first fault that is on now and of which `such` says something.
+    fn on<T>(&self, such: impl Fn(Fault) -> Option<T>) -> Option<T> {
+        let now = self.now();
+        let broken = lock(&self.broken);
+        let mut on = broken.iter().filter(|one| one.from <= now && now < one.to);
+        on.find_map(|one| such(one.fault))
+    }
+
+    pub(super) fn page(&self, whose: Whose) -> Option<PageFault> {
+        self.on(|fault| match fault {
+            Fault::Page(of, how) if of == whose => Some(how),
+            _ => None,
+        })
+    }
+
+    pub(super) fn discovery(&self) -> Option<DiscoveryFault> {
+        self.on(|fault| if let Fault::Discovery(how) = fault { Some(how) } else { None })
+    }
+
+    pub(super) fn api(&self) -> Option<ApiFault> {
+        self.on(|fault| if let Fault::Api(how) = fault { Some(how) } else { None })
+    }
+
+    pub(super) fn delete(&self) -> Option<DeleteFault> {
+        self.on(|fault| if let Fault::Delete(how) = fault { Some(how) } else { None })
+    }
+
+    /// Notes that the page of the gateway was asked for.
+    pub(super) fn note(&self, scrape: Scrape) {
+        lock(&self.asked).push(scrape);
+    }
+
+    /// Every time that the page of the gateway was asked for.
+    pub(super) fn scrapes(&self) -> Vec<Scrape> {
+        let mut scrapes = lock(&self.asked).clone();
+        scrapes.sort_by_key(|scrape| scrape.at);
+        scrapes
+    }
+
+    /// The page that is kept of a target: this one, when there is none yet.
+    pub(super) fn keep(&self, target: SocketAddr, page: Answer) -> Answer {
+        lock(&self.kept).entry(target).or_insert(page).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
