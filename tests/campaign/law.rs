@@ -187,9 +187,10 @@ fn stayed_unready(trial: &Trial) -> bool {
 fn nothing_is_half_written(trial: &Trial, run: &Path, broken: &mut Vec<String>) {
     let names = fs_err::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name());
     for name in names.filter_map(|name| name.into_string().ok()) {
-        // Only a killed run may leave what the format calls temporary.
+        // Only a run that was ended at once may leave what the format calls temporary.
         let unfinished = name.starts_with('.') || name.starts_with("raw.part-");
-        if unfinished && !trial.has_end(End::Kill) {
+        let at_once = trial.has_end(End::Kill) || trial.has_end(End::TermTwice);
+        if unfinished && !at_once {
             broken.push(format!("`{name}` is left behind"));
         }
     }

@@ -250,7 +250,7 @@ impl Plan {
             return Self { seed, faults: Vec::new() };
         }
         let mut rng = fastrand::Rng::with_seed(seed);
-        let count = 1 + rng.usize(..3);
+        let count = [1, 1, 1, 1, 2, 2, 2, 3][rng.usize(..8)];
         let mut faults: Vec<Planned> = Vec::new();
         while faults.len() < count {
             let fault = pick(&mut rng);
@@ -326,10 +326,11 @@ fn timed(rng: &mut fastrand::Rng, fault: Fault) -> Planned {
     if fault.is_lasting() {
         return Planned { fault, stage: Stage::Start, offset: Duration::ZERO, lasts: FOR_GOOD };
     }
+    // Most come late: what is broken before the injection keeps it from happening at all.
     let stage = match rng.u32(..100) {
-        0..10 => Stage::Start,
-        10..35 => Stage::Before,
-        35..80 => Stage::During,
+        0..8 => Stage::Start,
+        8..20 => Stage::Before,
+        20..80 => Stage::During,
         _ => Stage::After,
     };
     // An end may come as late as the last word of the run, or just after it.
@@ -339,9 +340,10 @@ fn timed(rng: &mut fastrand::Rng, fault: Fault) -> Planned {
         (Stage::Before | Stage::During | Stage::After, _) => 4_000,
     };
     let offset = Duration::from_millis(rng.u64(..latest));
-    let lasts = match rng.u32(..4) {
+    let lasts = match rng.u32(..6) {
         0 => FOR_GOOD,
-        _ => Duration::from_millis(rng.u64(300..5_000)),
+        1..4 => Duration::from_millis(rng.u64(200..1_500)),
+        _ => Duration::from_millis(rng.u64(1_000..5_000)),
     };
     // What is frozen thaws: a program that stays frozen can end nothing.
     let lasts = match fault {
