@@ -28,22 +28,25 @@ const TRAFFIC: f64 = 10.0;
 pub(super) struct Finding {
     /// Each way in which it was broken.
     pub(super) broken: Vec<String>,
-    /// The verdict on the recording; `-` when there is none.
+    /// The verdict on the recording, and its first ground; `-` when there is none.
     pub(super) verdict: String,
+    pub(super) ground: String,
 }
 
 /// Holds a trial to the law. It ends the lab.
 pub(super) fn hold(trial: Trial) -> Finding {
     let mut broken = Vec::new();
     ends_as_it_may(&trial, &mut broken);
-    let verdict = match &trial.run {
-        Some(run) if run.join("run.json").is_file() => recording(&trial, run, &mut broken),
+    let mut judged = None;
+    match &trial.run {
+        Some(run) if run.join("run.json").is_file() => {
+            judged = recording(&trial, run, &mut broken);
+        }
         Some(_) if !trial.has_end(End::Kill) || !trial.stages.is_empty() => {
             broken.push("the run has no `run.json`".to_owned());
-            "-".to_owned()
         }
-        Some(_) | None => "-".to_owned(),
-    };
+        Some(_) | None => {}
+    }
     if trial.run.is_none() && !trial.stages.is_empty() {
         broken.push("a phase has begun and nothing was recorded".to_owned());
     }
@@ -59,7 +62,10 @@ pub(super) fn hold(trial: Trial) -> Finding {
     let Trial { lab, lab_mark, .. } = trial;
     drop(lab);
     broken.extend(marked::orphans(&lab_mark).iter().map(|who| format!("orphan of the lab: {who}")));
-    Finding { broken, verdict }
+    let said = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let judged = judged.unwrap_or_default();
+    let (verdict, ground) = (said(&judged["verdict"]), said(&judged["grounds"][0]["text"]));
+    Finding { broken, verdict, ground }
 }
 
 /// Exit codes: only those that mean something, and only where they can.
@@ -84,7 +90,7 @@ fn ends_as_it_may(trial: &Trial, broken: &mut Vec<String>) {
 }
 
 /// What must be true of a recording, however its run ended. Returns the verdict on it.
-fn recording(trial: &Trial, run: &Path, broken: &mut Vec<String>) -> String {
+fn recording(trial: &Trial, run: &Path, broken: &mut Vec<String>) -> Option<Value> {
     let read = || JUDGED.iter().map(|name| (*name, fs_err::read(run.join(name)).ok())).collect();
     let left: BTreeMap<&str, Option<Vec<u8>>> = read();
     let judge = || homeostat(["judge".as_ref(), run.as_os_str()]).run();
@@ -92,7 +98,7 @@ fn recording(trial: &Trial, run: &Path, broken: &mut Vec<String>) -> String {
     let first = read();
     if !matches!(judged.code, Some(0 | 10 | 11)) {
         broken.push(format!("`judge` ended with {:?}: {}", judged.code, judged.stderr.trim()));
-        return "-".to_owned();
+        return None;
     }
     judge();
     if first != read() {
@@ -102,19 +108,19 @@ fn recording(trial: &Trial, run: &Path, broken: &mut Vec<String>) -> String {
     if by_run && (left != first || judged.code != trial.done.code) {
         broken.push(format!("`run` said {:?}, `judge` {:?}", trial.done.code, judged.code));
     }
-    let manifest = json(&run.join("run.json"));
+    let (manifest, verdict) = (json(&run.join("run.json")), json(&run.join("verdict.json")));
     let is_complete = manifest["status"] == "complete";
     match judged.code {
         Some(0) if !is_complete => {
             broken.push(format!("a pass of a run that is {}", manifest["status"]));
         }
         Some(0) if !by_run => pass_was_earned(trial, broken),
-        Some(10) => fail_was_seen(trial, &json(&run.join("verdict.json")), broken),
+        Some(10) => fail_was_seen(trial, &verdict, broken),
         Some(_) | None => {}
     }
     nothing_is_half_written(trial, run, broken);
     phases_are_kept(trial, run, &manifest, broken);
-    json(&run.join("verdict.json"))["verdict"].as_str().unwrap_or("?").to_owned()
+    Some(verdict)
 }
 
 /// A pass: the fault happened, callers were there and were served, and we were seen to look.
@@ -212,7 +218,10 @@ fn phases_are_kept(trial: &Trial, run: &Path, manifest: &Value, broken: &mut Vec
             broken.push(format!("{name} was over and is lost ({})", manifest["status"]));
             continue;
         };
-        if apart(phase.start, from) > EDGE || apart(phase.end, to) > EDGE {
+        // Whoever was frozen goes on for longer, and cannot say so in time.
+        let thawed = trial.plan.has(|fault| fault == Fault::Freeze(Frozen::Homeostat));
+        let late = !thawed && phase.end > to.plus(EDGE);
+        if apart(phase.start, from) > EDGE || phase.end.plus(EDGE) < to || late {
             let (start, end) = (phase.start, phase.end);
             broken.push(format!("{name} was {from} to {to}, and is recorded {start} to {end}"));
         }

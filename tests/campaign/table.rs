@@ -9,6 +9,7 @@ pub(super) struct Row {
     pub(super) plan: Plan,
     pub(super) exit: Exit,
     pub(super) verdict: String,
+    pub(super) ground: String,
     /// Each way in which the law was broken.
     pub(super) broken: Vec<String>,
 }
@@ -62,11 +63,12 @@ pub(super) fn head() -> String {
 pub(super) fn line(row: &Row) -> String {
     let law = if row.broken.is_empty() { "ok" } else { "violated" };
     let mut text = format!(
-        "{:>5} | {:<12} | {:<12} | {law:<8} | {}",
+        "{:>5} | {:<12} | {:<12} | {law:<8} | {}\n      = {}",
         row.plan.seed,
         row.exit.word(),
         row.verdict,
-        row.plan
+        row.plan,
+        row.ground.replace('\n', " ")
     );
     for why in &row.broken {
         write!(text, "\n      ! {}", why.replace('\n', "\n        ")).unwrap();

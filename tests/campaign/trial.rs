@@ -44,7 +44,7 @@ indicators:
 checks:
   - {indicator: error_ratio, during: {below: 5%}}
   - {indicator: error_ratio, after: {below: 5%}}
-  - {indicator: latency_p99, during: {below: 1s}}
+  - {indicator: latency_p99, during: {below: 2.5s}}
   - {indicator: ready, recovers: {above: 6, in: 8s}}
 guard:
   - {indicator: error_ratio, above: 60%, for: 3s}
@@ -135,12 +135,13 @@ fn switches(plan: &Plan) -> Vec<&'static str> {
     switches.extend(if lab(LabFault::NoLoad) {
         ["--load", "0"]
     } else if lab(LabFault::Slow) {
-        ["--load", "10"]
+        // Each pod works on four at a time.
+        ["--load", "5"]
     } else {
         ["--load", "50"]
     });
     if lab(LabFault::Slow) {
-        switches.extend(["--service-time", "1500ms"]);
+        switches.extend(["--service-time", "4s"]);
     }
     if lab(LabFault::NoRetries) {
         switches.extend(["--retries", "off"]);

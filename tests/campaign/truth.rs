@@ -29,7 +29,7 @@ pub(super) struct Look {
     pub(super) total: f64,
     /// Those answered with 5xx.
     pub(super) errors: f64,
-    /// Those that took more than a second.
+    /// Those that took more than 2.5 s, which is the bound of the hypothesis.
     pub(super) slow: f64,
     /// Pods that are ready and that nobody deletes.
     pub(super) ready: usize,
@@ -86,7 +86,7 @@ fn look(clock: &Clock, gateway: SocketAddr, api: SocketAddr) -> Option<Look> {
             line.starts_with("gateway_request_duration_seconds_bucket{") && line.contains(edge)
         })
     };
-    let slow = bucket("le=\"+Inf\"")? - bucket("le=\"1\"")?;
+    let slow = bucket("le=\"+Inf\"")? - bucket("le=\"2.5\"")?;
     let ready = pods(api)?.iter().filter(|pod| pod.ready).count();
     Some(Look { at, total, errors, slow, ready })
 }
