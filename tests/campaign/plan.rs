@@ -346,10 +346,8 @@ fn timed(rng: &mut fastrand::Rng, fault: Fault) -> Planned {
         _ => Duration::from_millis(rng.u64(1_000..5_000)),
     };
     // What is frozen thaws: a program that stays frozen can end nothing.
-    let lasts = match fault {
-        Fault::Freeze(_) => lasts.min(Duration::from_secs(4)),
-        _ => lasts,
-    };
+    let most = if matches!(fault, Fault::Freeze(_)) { Duration::from_secs(4) } else { FOR_GOOD };
+    let lasts = lasts.min(most);
     Planned { fault, stage, offset, lasts }
 }
 
@@ -391,10 +389,12 @@ impl fmt::Display for Planned {
         }
         let stage = format!("{:?}", self.stage).to_lowercase();
         write!(f, " {stage}+{:.1}", self.offset.as_secs_f64())?;
-        match self.fault {
-            Fault::End(_) => Ok(()),
-            _ if self.lasts == FOR_GOOD => f.write_str(".."),
-            _ => write!(f, " {:.1}s", self.lasts.as_secs_f64()),
+        if matches!(self.fault, Fault::End(_)) {
+            Ok(())
+        } else if self.lasts == FOR_GOOD {
+            f.write_str("..")
+        } else {
+            write!(f, " {:.1}s", self.lasts.as_secs_f64())
         }
     }
 }

@@ -62,9 +62,9 @@ impl Switchboard {
     }
 
     pub(super) fn page(&self, whose: Whose) -> Option<PageFault> {
-        self.on(|fault| match fault {
-            Fault::Page(of, how) if of == whose => Some(how),
-            _ => None,
+        self.on(|fault| {
+            let Fault::Page(of, how) = fault else { return None };
+            (of == whose).then_some(how)
         })
     }
 
