@@ -50,9 +50,10 @@ pub struct BadPageLine {
     pub why: Why,
 }
 
-/// A page without a single sample but with text: an error page, a login form, a cut download.
+/// A page without a single sample but with text, such as an error page or a login form; or one
+/// that says by its format that it was cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no sample in the page; line {}, `{}`: {}", .first.line, .first.text, .first.why)]
+#[error("no whole page of samples; line {}, `{}`: {}", .first.line, .first.text, .first.why)]
 pub struct NotExposition {
     /// The first line that could not be read.
     pub first: BadPageLine,
@@ -60,7 +61,8 @@ pub struct NotExposition {
 
 impl Page {
     /// Reads a page. Of a series given twice for the same time the first counts, as does every
-    /// good line of a page with bad ones.
+    /// good line of a page with bad ones. Of a page that was cut nothing counts, as in Prometheus:
+    /// what is missing of it would look like a system that said nothing.
     pub fn read(text: &[u8], format: Format) -> Result<Self, NotExposition> {
         let mut page = Self::default();
         let mut read = Vec::new();
@@ -83,6 +85,11 @@ impl Page {
                 }
                 Item::Type { metric, kind } => {
                     page.types.insert(metric.into_owned(), kind);
+                }
+                Item::Bad(bad) if bad.why == Why::NoEnd => {
+                    let text = bad.text.chars().take(KEPT_TEXT).collect();
+                    let first = BadPageLine { line: bad.line, text, why: bad.why };
+                    return Err(NotExposition { first });
                 }
                 Item::Bad(bad) => page.refuse(bad.line, &bad.text, bad.why),
             }
@@ -168,7 +175,15 @@ mod tests {
     fn a_page_of_html_is_not_exposition_text() {
         let html = "<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>\n";
         let error = Page::read(html.as_bytes(), Format::Text).unwrap_err();
-        insta::assert_snapshot!(error, @"no sample in the page; line 1, `<!DOCTYPE html>`: not a metric name: letters, digits, `_` and `:`, or quoted in braces");
+        insta::assert_snapshot!(error, @"no whole page of samples; line 1, `<!DOCTYPE html>`: not a metric name: letters, digits, `_` and `:`, or quoted in braces");
+    }
+
+    #[test]
+    fn an_open_metrics_page_without_its_end_was_cut_and_none_of_it_counts() {
+        let error = Page::read(b"a 1\nb 1", Format::OpenMetrics).unwrap_err();
+        assert_eq!((error.first.line, error.first.why), (3, Why::NoEnd));
+        let whole = Page::read(b"a 1\nb 12\n# EOF\n", Format::OpenMetrics).unwrap();
+        assert_eq!(whole.samples.len(), 2);
     }
 
     #[test]
