@@ -12,7 +12,11 @@ use super::{
     switchboard::{Scrape, Switchboard},
     truth::{self, Look, Witness},
 };
-use crate::support::{Done, HypothesisFile, LabProcess, program::Heard, recording::find_run};
+use crate::support::{
+    Done, HypothesisFile, LabProcess,
+    program::{Heard, until},
+    recording::find_run,
+};
 
 /// How many pods the lab has, and how many of them the hypothesis kills.
 pub(super) const REPLICAS: usize = 6;
@@ -80,7 +84,8 @@ impl Trial {
         let board = Arc::new(Switchboard::new(clock.clone()));
         let proxy = Proxy::start(Arc::clone(&board), discovery, api);
         let witness = Witness::begin(clock.clone(), discovery, api);
-        let before = truth::pods(api).expect("a fresh lab lists its pods");
+        let before =
+            until("a fresh lab lists its pods", Duration::from_secs(20), || truth::pods(api));
 
         let kubeconfig = lab.kubeconfig();
         let dir = lab.store().parent().unwrap().to_owned();
