@@ -124,11 +124,6 @@ impl LabProcess {
         self.running.signal(Signal::KILL);
     }
 
-    /// The lab's own process.
-    pub(crate) fn pid(&self) -> i32 {
-        self.running.pid()
-    }
-
     /// One of the addresses that it said: `sd`, `api`, `proxy` or `kubeconfig`.
     #[track_caller]
     pub(crate) fn address(&self, which: &str) -> String {
