@@ -1,8 +1,8 @@
 //! The miniature cluster: real processes on loopback, disturbed for real.
 //!
 //! Pods are child processes that serve HTTP. A gateway spreads an open-loop load over the ready
-//! ones and measures what callers see. A replica-set loop replaces what dies. `kubectl` and
-//! `kube` see all of it through a Kubernetes API, Prometheus and Homeostat through `http_sd`.
+//! ones and measures what callers see. Controllers replace what dies, roll out and scale. `kubectl`
+//! and `kube` see all of it through a Kubernetes API, Prometheus and Homeostat through `http_sd`.
 //! It belongs to demos and tests: nothing but `cli` may use it, and it listens on 127.0.0.1 only.
 //!
 //! Wall time comes from [`Clock`]; lengths of time are measured by the timer of the async
