@@ -71,7 +71,7 @@ fn is_link(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidInput
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
