@@ -29,6 +29,9 @@ use crate::time::Time;
 /// The most labels that one sample may have.
 pub const MAX_LABELS: usize = 256;
 
+/// The most bytes of one sample's line. What is kept of a series is kept for the whole run.
+pub const MAX_LINE: usize = 64 << 10;
+
 /// The items of a page, in order; blank lines and plain comments are none.
 pub fn scan(text: &[u8], format: Format) -> Scan<'_> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -117,6 +120,8 @@ pub enum Why {
     Quote,
     #[error("neither `,` nor `}}` after a label")]
     Comma,
+    #[error("more than {MAX_LINE} bytes")]
+    Long,
     #[error("more than {MAX_LABELS} labels")]
     ManyLabels,
     #[error("a label given twice")]
@@ -205,6 +210,9 @@ impl<'a> Scan<'a> {
             }
             return type_line(comment)
                 .map(|read| read.map_or_else(bad, |(metric, kind)| Item::Type { metric, kind }));
+        }
+        if text.len() > MAX_LINE {
+            return Some(bad(Why::Long));
         }
         Some(sample(text, number, self.format).map_or_else(bad, Item::Sample))
     }

@@ -1,11 +1,23 @@
 //! One GET, bounded in time and size, and what can go wrong with it.
 
-use std::{error::Error as _, io, sync::OnceLock, time::Duration};
+use std::{
+    error::Error as _,
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::BytesMut;
-use reqwest::{Client, Url, header, redirect};
+use reqwest::{Certificate, Client, Url, header, redirect};
 
+use super::{
+    held::{Charge, Held},
+    target::shown,
+};
 use crate::number::length;
+
+/// The most redirects that are followed for one answer.
+const MAX_REDIRECTS: usize = 5;
 
 /// Asks over HTTP. Cheap to clone; connections are kept and shared.
 ///
@@ -15,8 +27,22 @@ use crate::number::length;
 pub(super) struct Http {
     /// For `http://`. It trusts no certificate, so it also works where no CA store exists.
     plain: Client,
-    /// For `https://`, made when first needed, since it reads the machine's CA store.
-    secure: std::sync::Arc<OnceLock<Result<Client, String>>>,
+    /// For `https://`, made when first needed, since it may read the machine's CA store.
+    secure: Arc<OnceLock<Result<Client, String>>>,
+    /// The only certificates that are trusted, when they are given.
+    trusted: Option<Vec<Certificate>>,
+    /// What all answers under way hold.
+    held: Arc<Held>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) accept: &'a str,
+    pub(super) timeout: Duration,
+    /// The most bytes of the body, after decompression.
+    pub(super) limit: u64,
 }
 
 /// What was answered.
@@ -24,6 +50,8 @@ pub(super) struct Http {
 pub(super) struct Answer {
     pub(super) content_type: String,
     pub(super) body: BytesMut,
+    /// Given back with the body.
+    _charge: Charge,
 }
 
 /// Why a scrape gave no samples.
@@ -32,19 +60,34 @@ pub enum ScrapeFailure {
     /// Nobody listens at the address.
     #[error("connection refused")]
     Refused,
+    /// No connection came about: a name that does not resolve, a certificate that is not trusted.
+    #[error("not reachable: {0}")]
+    Unreachable(String),
     /// There was no whole answer in time.
     #[error("no whole answer within {}", length(*.0))]
     Timeout(Duration),
     /// The answer was not a success.
     #[error("answered with status {0}")]
     Status(u16),
+    /// The answer led to where nobody meant to ask, or in circles.
+    #[error("{0}")]
+    Redirect(String),
+    /// The answer broke off, or was not HTTP.
+    #[error("the answer is broken: {0}")]
+    Broken(String),
     /// The answer was something else than samples.
     #[error("not exposition text: {0}")]
     NotExposition(String),
     /// The page is larger than allowed, after decompression.
     #[error("the page has more than {0} bytes")]
     TooLarge(u64),
-    /// Anything else: a name that does not resolve, a connection that broke.
+    /// The page has more samples than allowed.
+    #[error("the page has more than {0} samples")]
+    TooManySamples(usize),
+    /// All pages that are being read at once are larger than there is room for.
+    #[error("the pages that are being read at once are too large: give a smaller `size_limit`")]
+    NoRoom,
+    /// It was not asked, for want of something that asking needs.
     #[error("{0}")]
     Other(String),
 }
@@ -54,32 +97,54 @@ impl ScrapeFailure {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Refused => "refused",
+            Self::Unreachable(_) => "unreachable",
             Self::Timeout(_) => "timeout",
             Self::Status(_) => "status",
+            Self::Redirect(_) => "redirect",
+            Self::Broken(_) => "broken",
             Self::NotExposition(_) => "not_exposition",
             Self::TooLarge(_) => "too_large",
+            Self::TooManySamples(_) => "too_many_samples",
+            Self::NoRoom => "no_room",
             Self::Other(_) => "other",
         }
     }
 }
 
+/// A redirect that is not followed.
+#[derive(Debug, thiserror::Error)]
+enum Astray {
+    #[error("redirects to another place, `{0}`: name that one if it is meant")]
+    Elsewhere(String),
+    #[error("redirects more than {MAX_REDIRECTS} times")]
+    InCircles,
+}
+
 impl Http {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { plain: builder().tls_certs_only([]).build()?, secure: Default::default() })
+    /// `trusted` are the certificates that `https` is trusted by; without them, the machine's.
+    pub(super) fn new(trusted: Option<Vec<Certificate>>) -> Result<Self, reqwest::Error> {
+        let plain = builder().tls_certs_only([]).build()?;
+        Ok(Self { plain, secure: Arc::default(), trusted, held: Arc::default() })
     }
 
-    /// The body of `url`. Redirects are followed a few times, gzip is undone, and no more than
-    /// `limit` bytes of the result are ever held.
-    pub(super) async fn get(
+    /// The answer to a question. Gzip is undone, and no more than the limit is ever held.
+    pub(super) async fn get(&self, ask: Ask<'_>) -> Result<Answer, ScrapeFailure> {
+        self.get_as(ask, None).await
+    }
+
+    /// The same with a bearer token, which goes nowhere else: see `builder`.
+    pub(super) async fn get_as(
         &self,
-        url: &Url,
-        accept: &str,
-        timeout: Duration,
-        limit: u64,
+        ask: Ask<'_>,
+        token: Option<&str>,
     ) -> Result<Answer, ScrapeFailure> {
+        let Ask { url, accept, timeout, limit } = ask;
         let failed = |error: reqwest::Error| failure(error, timeout);
         let request = self.client(url)?.get(url.clone()).timeout(timeout);
-        let request = request.header(header::ACCEPT, accept);
+        let mut request = request.header(header::ACCEPT, accept);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
         let mut response = request.send().await.map_err(failed)?;
         if !response.status().is_success() {
             return Err(ScrapeFailure::Status(response.status().as_u16()));
@@ -91,20 +156,30 @@ impl Http {
             .unwrap_or_default()
             .to_ascii_lowercase();
         let mut body = BytesMut::new();
+        let mut charge = Charge::none(Arc::clone(&self.held));
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(ScrapeFailure::TooLarge(limit));
             }
+            if !charge.grow_to(body.len() + chunk.len()) {
+                return Err(ScrapeFailure::NoRoom);
+            }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { content_type, body })
+        Ok(Answer { content_type, body, _charge: charge })
     }
 
     fn client(&self, url: &Url) -> Result<&Client, ScrapeFailure> {
         if url.scheme() != "https" {
             return Ok(&self.plain);
         }
-        let made = self.secure.get_or_init(|| builder().build().map_err(|e| chain(&e)));
+        let made = self.secure.get_or_init(|| {
+            let builder = match &self.trusted {
+                Some(trusted) => builder().tls_certs_only(trusted.clone()),
+                None => builder(),
+            };
+            builder.build().map_err(|error| chain(&error))
+        });
         made.as_ref().map_err(|why| ScrapeFailure::Other(why.clone()))
     }
 }
@@ -117,12 +192,25 @@ pub(super) fn install_tls() {
     }
 }
 
+/// Redirects are followed within the place that was named, scheme, host and port. A page that
+/// could lead elsewhere would choose what we ask in our network, and whom we give the token.
 fn builder() -> reqwest::ClientBuilder {
     install_tls();
+    let redirects = redirect::Policy::custom(|attempt| {
+        let named = attempt.previous().first().unwrap_or(attempt.url()).origin();
+        if attempt.url().origin() != named {
+            let place = shown(attempt.url());
+            attempt.error(Astray::Elsewhere(place))
+        } else if attempt.previous().len() > MAX_REDIRECTS {
+            attempt.error(Astray::InCircles)
+        } else {
+            attempt.follow()
+        }
+    });
     Client::builder()
         .user_agent(concat!("homeostat/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
-        .redirect(redirect::Policy::limited(5))
+        .redirect(redirects)
 }
 
 fn failure(error: reqwest::Error, timeout: Duration) -> ScrapeFailure {
@@ -139,9 +227,13 @@ fn failure(error: reqwest::Error, timeout: Duration) -> ScrapeFailure {
         {
             return ScrapeFailure::Refused;
         }
+        if let Some(astray) = cause.downcast_ref::<Astray>() {
+            return ScrapeFailure::Redirect(astray.to_string());
+        }
         source = cause.source();
     }
-    ScrapeFailure::Other(chain(&error))
+    let why = chain(&error);
+    if error.is_connect() { ScrapeFailure::Unreachable(why) } else { ScrapeFailure::Broken(why) }
 }
 
 /// An error with its causes, each said once: the outermost alone tells too little.

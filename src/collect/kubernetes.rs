@@ -16,8 +16,7 @@ use super::{
     events::EventFold,
     http::{chain, install_tls},
     outlet::Outlet,
-    pods::PodFold,
-    watch::{Unanswered, Watch},
+    watch::{Fold, Unanswered, Watch},
 };
 use crate::{clock::Clock, hypothesis::model::KubernetesSource, number::length, time::Time};
 
@@ -124,13 +123,14 @@ async fn configured(source: &KubernetesSource) -> Result<Config, CollectError> {
     Ok(config)
 }
 
-/// Begins to watch the pods and events of a namespace.
+/// Begins to watch the pods and events of a namespace; `fold` makes of the pods what is wanted.
 pub(super) fn follow(
     client: Client,
     namespace: &str,
     clock: &Clock,
     outlet: &Outlet,
     tasks: &TaskTracker,
+    fold: impl Fold<Pod> + Send + 'static,
 ) {
     let unanswered = Unanswered::new(2);
     let since = clock.now();
@@ -148,7 +148,7 @@ pub(super) fn follow(
         outlet: outlet.clone(),
         unanswered,
     };
-    tasks.spawn(pods.follow(PodFold::default()));
+    tasks.spawn(pods.follow(fold));
     tasks.spawn(events.follow(EventFold::new(since)));
 }
 

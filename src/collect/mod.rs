@@ -10,19 +10,29 @@ mod discovery;
 mod events;
 pub mod exposition;
 pub mod families;
+mod file_sd;
+mod groups;
+mod held;
 mod http;
 mod kubernetes;
+mod open_files;
 mod outlet;
 pub mod page;
+mod pod_targets;
 mod pods;
+mod relabel;
 mod scrape;
+mod secrets;
 mod staleness;
 mod target;
+mod targets;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod transcript;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::Url;
 use tokio::sync::mpsc;
@@ -33,18 +43,25 @@ pub use kubernetes::{cluster_address, kubernetes_client};
 
 pub(crate) use answer::words;
 
-use discovery::Targets;
+use discovery::Discovery;
+use file_sd::Files;
 use http::Http;
 use kubernetes::Cluster;
+use open_files::OpenFiles;
 use outlet::Outlet;
+use pod_targets::{LivesAndTargets, PodDiscovery};
+use pods::PodFold;
+use relabel::Relabel;
 use scrape::Scraper;
 use target::{Target, shown};
+use targets::Targets;
 
 use crate::{
     clock::Clock,
     frame::{BadLine, BlindSpan, EventRow, PodRow, RawRow, SourceNote},
-    hypothesis::model::{MetricsSource, ScrapeSource, Sources},
+    hypothesis::model::{KubernetesSource, MetricsSource, ScrapeSource, Sources},
     number::length,
+    sample::Labels,
     time::Time,
 };
 
@@ -110,6 +127,16 @@ pub enum CollectError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file that a source names and that cannot be used.
+    #[error("`{key}` `{path}` cannot be used: {why}")]
+    File {
+        /// The key that names it.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// This version collects from targets only.
     #[error("collecting from the Prometheus server `{server}` is not possible in this version")]
     PrometheusServer {
@@ -150,6 +177,7 @@ impl CollectError {
             Self::Address { .. } => {
                 Some("a target is the full URL of a page: `http://127.0.0.1:9100/metrics`")
             }
+            Self::File { .. } => Some("a relative path begins where `homeostat` is started"),
             Self::PrometheusServer { .. } => {
                 Some("name the targets under `sources.scrape` instead")
             }
@@ -188,30 +216,28 @@ impl Collector {
     ) -> Result<Self, CollectError> {
         let mut collector =
             Self { outlet: Outlet::new(seen), tasks: TaskTracker::new(), notes: Vec::new() };
-        // The cluster first: it is the one that may refuse, and then nothing was begun.
-        if let Some(source) = &sources.kubernetes {
-            let cluster = Cluster::of(source).await?;
-            cluster.answers(&source.namespace).await?;
-            kubernetes::follow(
-                cluster.client,
-                &source.namespace,
-                &clock,
-                &collector.outlet,
-                &collector.tasks,
-            );
-            collector.notes.push(SourceNote {
-                kind: "kubernetes".to_owned(),
-                address: cluster.server,
-                detail: format!("namespace {}", source.namespace),
-            });
-        }
-        match &sources.metrics {
-            Some(MetricsSource::Scrape(source)) => collector.scrape(source, clock)?,
+        // All that may refuse is asked first: then nothing was begun.
+        let cluster = match &sources.kubernetes {
+            Some(source) => {
+                let cluster = Cluster::of(source).await?;
+                cluster.answers(&source.namespace).await?;
+                Some((cluster, source))
+            }
+            None => None,
+        };
+        let scraping = match &sources.metrics {
+            Some(MetricsSource::Scrape(source)) => Some(collector.prepare(source, &clock)?),
             Some(MetricsSource::Prometheus(source)) => {
                 let server = Url::parse(&source.url).map_or_else(|_| "?".to_owned(), |u| shown(&u));
                 return Err(CollectError::PrometheusServer { server });
             }
-            None => {}
+            None => None,
+        };
+        if let Some((cluster, source)) = cluster {
+            collector.watch(cluster, source, scraping.as_ref(), &clock);
+        }
+        if let Some(scraping) = scraping {
+            collector.scrape(scraping)?;
         }
         Ok(collector)
     }
@@ -229,37 +255,116 @@ impl Collector {
         self.tasks.wait().await;
     }
 
-    fn scrape(&mut self, source: &ScrapeSource, clock: Clock) -> Result<(), CollectError> {
-        let outlet = self.outlet.clone();
-        let http = Http::new().map_err(CollectError::HttpClient)?;
-        let scraper = Scraper { http, source: Arc::new(source.clone()), clock, outlet };
-        let every = format!("every {}", length(source.interval));
-        // All are checked before the first is scraped.
+    /// Checks all that a source names before anything of it is asked.
+    fn prepare(&self, source: &ScrapeSource, clock: &Clock) -> Result<Scraping, CollectError> {
+        let trusted = source.ca_file.as_deref().map(secrets::certificates).transpose()?;
+        if let Some(path) = &source.bearer_token_file {
+            secrets::token(path)?;
+        }
+        let relabel = Relabel::of(source);
         let mut fixed = Vec::new();
         for address in &source.targets {
-            fixed.push(Target::fixed(address).map_err(|why| refused(address, why))?);
+            let url = parsed(address)?;
+            let target = relabel.target(url, Labels::default());
+            fixed.extend(target.map_err(|why| refused(address, why))?);
         }
-        let mut discoveries = Vec::new();
-        for address in &source.http_sd {
-            let url = Url::parse(address).map_err(|error| refused(address, error.to_string()))?;
-            discoveries.push(url);
+        let http_sd =
+            source.http_sd.iter().map(|address| parsed(address)).collect::<Result<_, _>>()?;
+        let mut file_sd = Vec::new();
+        for pattern in &source.file_sd {
+            file_sd.push((pattern.clone(), Files::open(pattern, relabel.clone())?));
         }
-        let targets = Targets::new(scraper, self.tasks.clone());
+        let http = Http::new(trusted).map_err(CollectError::HttpClient)?;
+        let scraper = Scraper {
+            http,
+            source: Arc::new(source.clone()),
+            clock: clock.clone(),
+            outlet: self.outlet.clone(),
+        };
+        let targets = Targets::new(scraper.clone(), self.tasks.clone(), OpenFiles::raise());
+        Ok(Scraping { scraper, targets, relabel, fixed, http_sd, file_sd })
+    }
+
+    /// Begins to watch a cluster, and to scrape those of its pods that are named.
+    fn watch(
+        &mut self,
+        cluster: Cluster,
+        source: &KubernetesSource,
+        scraping: Option<&Scraping>,
+        clock: &Clock,
+    ) {
+        let (outlet, tasks, namespace) = (&self.outlet, &self.tasks, &source.namespace);
+        let lives = PodFold::default();
+        match scraping.filter(|scraping| !scraping.scraper.source.pods.is_empty()) {
+            None => kubernetes::follow(cluster.client, namespace, clock, outlet, tasks, lives),
+            Some(scraping) => {
+                let pods = scraping.scraper.source.pods.clone();
+                for one in &pods {
+                    let detail = format!("{}, {}", one.selector, scraping.every());
+                    self.notes.push(note("pods", cluster.server.clone(), detail));
+                }
+                let (targets, relabel) = (scraping.targets.clone(), scraping.relabel.clone());
+                let targets = PodDiscovery::new(pods, targets, relabel);
+                let fold = LivesAndTargets { lives, targets };
+                kubernetes::follow(cluster.client, namespace, clock, outlet, tasks, fold);
+            }
+        }
+        let detail = format!("namespace {namespace}");
+        self.notes.push(note("kubernetes", cluster.server, detail));
+    }
+
+    /// Begins to scrape, and to ask the discoveries.
+    fn scrape(&mut self, scraping: Scraping) -> Result<(), CollectError> {
+        let every = scraping.every();
+        let Scraping { scraper, targets, relabel, fixed, http_sd, file_sd } = scraping;
+        let ScrapeSource { interval, timeout, .. } = *scraper.source;
         for target in fixed {
-            let (address, kind) = (target.name(), "scrape".to_owned());
-            // A fixed target is never gone, so its token is not kept.
-            if let Err(why) = targets.follow(target) {
+            let address = target.name();
+            // A fixed target is never gone, so it is never released.
+            if let Err(why) = targets.follow(&target) {
                 return Err(CollectError::Address { address, why: why.to_string() });
             }
-            self.notes.push(SourceNote { kind, address, detail: every.clone() });
+            self.notes.push(note("scrape", address, every.clone()));
         }
-        for url in discoveries {
-            let (address, kind) = (shown(&url), "http_sd".to_owned());
-            self.notes.push(SourceNote { kind, address, detail: every.clone() });
-            self.tasks.spawn(targets.clone().discover(url, self.outlet.clone()));
+        let discovery =
+            |name: String| Discovery::new(name, interval, targets.clone(), self.outlet.clone());
+        for url in http_sd {
+            let (name, http) = (shown(&url), scraper.http.clone());
+            self.notes.push(note("http_sd", name.clone(), every.clone()));
+            // An interval can be shorter than any discovery takes.
+            let timeout = timeout.max(Duration::from_secs(1));
+            self.tasks.spawn(discovery(name).ask(http, url, timeout, relabel.clone()));
+        }
+        for (name, files) in file_sd {
+            self.notes.push(note("file_sd", name.clone(), every.clone()));
+            self.tasks.spawn(discovery(name).look(files));
         }
         Ok(())
     }
+}
+
+/// A source of targets, checked and not yet begun.
+struct Scraping {
+    scraper: Scraper,
+    targets: Targets,
+    relabel: Relabel,
+    fixed: Vec<Target>,
+    http_sd: Vec<Url>,
+    file_sd: Vec<(String, Files)>,
+}
+
+impl Scraping {
+    fn every(&self) -> String {
+        format!("every {}", length(self.scraper.source.interval))
+    }
+}
+
+fn note(kind: &str, address: String, detail: String) -> SourceNote {
+    SourceNote { kind: kind.to_owned(), address, detail }
+}
+
+fn parsed(address: &str) -> Result<Url, CollectError> {
+    Url::parse(address).map_err(|error| refused(address, error.to_string()))
 }
 
 impl Drop for Collector {
@@ -390,7 +495,7 @@ mod tests {
 
     fn timed(targets: Vec<String>, http_sd: Vec<String>, timeout: Duration) -> Sources {
         let interval = Duration::from_millis(50);
-        let scrape = ScrapeSource { targets, http_sd, interval, timeout, size_limit: 4096 };
+        let scrape = ScrapeSource { http_sd, interval, timeout, ..testing::targets(targets) };
         Sources { metrics: Some(MetricsSource::Scrape(scrape)), kubernetes: None }
     }
 
@@ -566,6 +671,27 @@ mod tests {
             "`http://h:1/a` cannot be scraped: another target has the same labels",
         )
         .await;
+        let file = |change: fn(&mut ScrapeSource)| {
+            let mut source = testing::targets(Vec::new());
+            change(&mut source);
+            Sources { metrics: Some(MetricsSource::Scrape(source)), kubernetes: None }
+        };
+        for (sources, want) in [
+            (
+                file(|source| source.file_sd = vec!["/nowhere/t.json".to_owned()]),
+                "`file_sd` `/nowhere/t.json` cannot be used: `/nowhere/t.json`: there is no such file",
+            ),
+            (
+                file(|source| source.ca_file = Some("/".to_owned())),
+                "`ca_file` `/` cannot be used: not a regular file",
+            ),
+            (
+                file(|source| source.bearer_token_file = Some("/".to_owned())),
+                "`bearer_token_file` `/` cannot be used: not a regular file",
+            ),
+        ] {
+            check_refused(&sources, want).await;
+        }
         check_refused(
             &source(vec!["ftp://me:pass@h/".to_owned()], Vec::new()),
             "`ftp://h/` cannot be scraped: `ftp` is neither http nor https",
@@ -582,7 +708,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_kubeconfig_that_is_not_there_is_named() {
-        let source = crate::hypothesis::model::KubernetesSource {
+        let source = KubernetesSource {
             namespace: "n".to_owned(),
             kubeconfig: Some("/nowhere/kubeconfig".to_owned()),
             context: None,

@@ -37,6 +37,9 @@ pub struct PageSample {
     pub value: f64,
     /// The time that the page gives it.
     pub stamp: Option<Time>,
+    /// The labels that it was given with an empty value. They are none of its labels, but with
+    /// `honor_labels` they keep those of the target away (a Pushgateway's `instance=""`).
+    pub blank: Vec<String>,
 }
 
 /// A line of a page that could not be read.
@@ -64,16 +67,32 @@ impl Page {
     /// good line of a page with bad ones. Of a page that was cut nothing counts, as in Prometheus:
     /// what is missing of it would look like a system that said nothing.
     pub fn read(text: &[u8], format: Format) -> Result<Self, NotExposition> {
+        Self::read_up_to(text, format, usize::MAX).map(Option::unwrap_or_default)
+    }
+
+    /// The same, but none as soon as it has more than `most` samples: their memory is then never
+    /// taken.
+    pub(super) fn read_up_to(
+        text: &[u8],
+        format: Format,
+        most: usize,
+    ) -> Result<Option<Self>, NotExposition> {
         let mut page = Self::default();
         let mut read = Vec::new();
         for item in scan(text, format) {
             match item {
+                Item::Sample(_) if read.len() == most => return Ok(None),
                 Item::Sample(sample) => {
+                    let mut blank = Vec::new();
                     let pairs = sample.labels.iter().map(|(n, v)| (n.into_owned(), v.into_owned()));
                     let mut count = 1;
-                    let mut labels = Labels::new(pairs.inspect(|(_, v)| {
+                    let mut labels = Labels::new(pairs.inspect(|(n, v)| {
                         // An empty value is the same as no label, so it is not missed below.
-                        count += usize::from(!v.is_empty());
+                        if v.is_empty() {
+                            blank.push(n.clone());
+                        } else {
+                            count += 1;
+                        }
                     }));
                     labels.set("__name__", sample.name.as_ref());
                     if labels.iter().count() < count {
@@ -81,7 +100,7 @@ impl Page {
                         continue;
                     }
                     let Sample { line, text, value, stamp, .. } = sample;
-                    read.push((text, PageSample { line, labels, value, stamp }));
+                    read.push((text, PageSample { line, labels, value, stamp, blank }));
                 }
                 Item::Type { metric, kind } => {
                     page.types.insert(metric.into_owned(), kind);
@@ -108,7 +127,7 @@ impl Page {
         page.bad.truncate(Ledger::KEPT_LINES);
         match page.bad.first() {
             Some(first) if page.samples.is_empty() => Err(NotExposition { first: first.clone() }),
-            Some(_) | None => Ok(page),
+            Some(_) | None => Ok(Some(page)),
         }
     }
 

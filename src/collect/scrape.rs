@@ -8,9 +8,10 @@ use super::{
     ScrapeSeen, Seen,
     exposition::Format,
     families::odd_histograms,
-    http::{Http, ScrapeFailure},
+    http::{Ask, Http, ScrapeFailure},
     outlet::Outlet,
     page::Page,
+    secrets,
     staleness::{Scraped, TargetSeries},
     target::Target,
 };
@@ -25,6 +26,10 @@ use crate::{
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
                       text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
                       text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
+/// Pages with more bytes than this are taken apart aside: on few processors, a large one would
+/// make all others late.
+const SMALL: usize = 256 << 10;
 
 /// Scrapes targets; all of them share its connections and limits. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,7 +47,7 @@ impl Scraper {
     /// because nothing ended but our looking. A scrape is under way at most once at a time; one
     /// that takes longer than the interval makes the next come at the next free place.
     pub(super) async fn follow(self, target: Target, gone: CancellationToken) {
-        let mut series = TargetSeries::new(target.labels.clone());
+        let mut series = TargetSeries::new(target.labels.clone(), self.source.honor_labels);
         let mut odd_said = false;
         let offset = target.offset(self.source.interval);
         loop {
@@ -100,17 +105,43 @@ impl Scraper {
         seen
     }
 
+    /// The token for targets, when there is one.
+    async fn token(&self) -> Result<Option<String>, ScrapeFailure> {
+        let Some(path) = self.source.bearer_token_file.clone() else { return Ok(None) };
+        let read = tokio::task::spawn_blocking(move || secrets::token(&path)).await;
+        let token = read.expect("reading a file does not panic");
+        token.map(Some).map_err(|error| ScrapeFailure::Other(error.to_string()))
+    }
+
     async fn read(&self, target: &Target) -> Result<Page, ScrapeFailure> {
-        let ScrapeSource { timeout, size_limit, .. } = *self.source;
-        let answer = self.http.get(&target.url, ACCEPT, timeout, size_limit).await?;
-        // What says of itself that it is something else is believed, whatever it looks like.
-        let kind = answer.content_type.split(';').next().unwrap_or_default().trim();
-        if matches!(kind, "text/html" | "application/vnd.google.protobuf") {
-            return Err(ScrapeFailure::NotExposition(format!("its content type is `{kind}`")));
+        let ScrapeSource { timeout, size_limit: limit, sample_limit, .. } = *self.source;
+        let token = self.token().await?;
+        let ask = Ask { url: &target.url, accept: ACCEPT, timeout, limit };
+        let answer = self.http.get_as(ask, token.as_deref()).await?;
+        let format = format_of(&answer.content_type)?;
+        let is_small = answer.body.len() <= SMALL;
+        let read = move || match Page::read_up_to(&answer.body, format, sample_limit) {
+            Ok(Some(page)) => Ok(page),
+            Ok(None) => Err(ScrapeFailure::TooManySamples(sample_limit)),
+            Err(error) => Err(ScrapeFailure::NotExposition(error.to_string())),
+        };
+        if is_small {
+            return read();
         }
-        let format = Format::of_content_type(&answer.content_type);
-        Page::read(&answer.body, format)
-            .map_err(|error| ScrapeFailure::NotExposition(error.to_string()))
+        tokio::task::spawn_blocking(read).await.expect("reading a page does not panic")
+    }
+}
+
+/// The format that an answer says it has, as Prometheus 3 decides it; but what says nothing is
+/// taken for the text format, as by `fallback_scrape_protocol`.
+fn format_of(content_type: &str) -> Result<Format, ScrapeFailure> {
+    match content_type.split(';').next().unwrap_or_default().trim() {
+        "" | "text/plain" => Ok(Format::Text),
+        "application/openmetrics-text" => Ok(Format::OpenMetrics),
+        other => {
+            let kind: String = other.chars().take(100).collect();
+            Err(ScrapeFailure::NotExposition(format!("its content type is `{kind}`")))
+        }
     }
 }
 
@@ -133,6 +164,21 @@ mod tests {
             Duration::from_millis(offset),
         );
         assert_eq!(got, Time::from_millis(want));
+    }
+
+    #[test]
+    fn the_content_type_says_the_format() {
+        for (content_type, want) in [
+            ("", Some(Format::Text)),
+            ("text/plain; version=0.0.4; charset=utf-8", Some(Format::Text)),
+            ("application/openmetrics-text; version=1.0.0", Some(Format::OpenMetrics)),
+            ("text/html; charset=utf-8", None),
+            ("application/json", None),
+            ("application/vnd.google.protobuf; encoding=delimited", None),
+            ("application/octet-stream", None),
+        ] {
+            assert_eq!(format_of(content_type).ok(), want, "{content_type}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! From pages to samples of series, as Prometheus makes them: target labels laid over, the
 //! scraper's own series added, and a stale marker where a series ended.
 //!
-//! Differs from Prometheus in nothing that is meant: `honor_labels` is off, `honor_timestamps` is
-//! on. A series whose page gives it a time of its own gets no stale marker, since its end is not
+//! Differs from Prometheus in nothing that is meant: `honor_labels` is off unless asked for,
+//! `honor_timestamps` is on. A series whose page gives it a time of its own gets no stale marker, since its end is not
 //! the scrape's to say.
 
 use std::collections::HashSet;
@@ -24,6 +24,8 @@ const REPORT: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scra
 #[derive(Debug)]
 pub(super) struct TargetSeries {
     target: Labels,
+    /// Whether the labels of the page win over those of the target.
+    honor_labels: bool,
     /// What the last scrape showed, of the series that may get a stale marker.
     live: HashSet<Labels>,
     /// Whether anything was ever written.
@@ -38,8 +40,8 @@ pub(super) struct Scraped {
 }
 
 impl TargetSeries {
-    pub(super) fn new(target: Labels) -> Self {
-        Self { target, live: HashSet::new(), scraped: false }
+    pub(super) fn new(target: Labels, honor_labels: bool) -> Self {
+        Self { target, honor_labels, live: HashSet::new(), scraped: false }
     }
 
     /// The rows of a page. Samples under the name and labels of the scraper's own series are
@@ -48,9 +50,13 @@ impl TargetSeries {
         let mut rows = Vec::with_capacity(page.samples.len() + REPORT.len());
         let mut live = HashSet::with_capacity(page.samples.len());
         for sample in std::mem::take(&mut page.samples) {
-            let PageSample { line, labels, value, stamp } = sample;
+            let PageSample { line, labels, value, stamp, blank } = sample;
             let exposed = labels.metric().to_owned();
-            let labels = self.laid_over(labels);
+            let labels = if self.honor_labels {
+                self.laid_under(labels, &blank)
+            } else {
+                self.laid_over(labels)
+            };
             if REPORT.contains(&exposed.as_str()) && labels == self.report(&exposed) {
                 page.refuse(line, &exposed, Why::Reserved);
                 continue;
@@ -105,6 +111,16 @@ impl TargetSeries {
         labels
     }
 
+    /// The exposed labels with those of the target's that the page does not mention.
+    fn laid_under(&self, mut labels: Labels, blank: &[String]) -> Labels {
+        for (name, value) in self.target.iter() {
+            if labels.get(name).is_none() && !blank.iter().any(|mentioned| mentioned == name) {
+                labels.set(name, value);
+            }
+        }
+        labels
+    }
+
     fn report(&self, name: &str) -> Labels {
         let mut labels = self.target.clone();
         labels.set("__name__", name);
@@ -137,7 +153,13 @@ mod tests {
     impl Target {
         fn new(labels: &[(&str, &str)]) -> Self {
             let pairs = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            Self(TargetSeries::new(Labels::new(pairs)), 0)
+            Self(TargetSeries::new(Labels::new(pairs), false), 0)
+        }
+
+        fn honoring(labels: &[(&str, &str)]) -> Self {
+            let mut target = Self::new(labels);
+            target.0.honor_labels = true;
+            target
         }
 
         fn next(&mut self) -> Scraped {
@@ -220,6 +242,39 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_the_page_win_when_they_are_honoured_empty_ones_too() {
+        let mut target = Target::honoring(&[("instance", "h:1"), ("job", "push")]);
+        target.page(
+            "a{job=\"own\"} 1\nb{instance=\"\",job=\"own\"} 2\nup{instance=\"\"} 3",
+            &[
+                "a{instance=\"h:1\",job=\"own\"} 1@1000",
+                "b{job=\"own\"} 2@1000",
+                "up{job=\"push\"} 3@1000",
+                "up{instance=\"h:1\",job=\"push\"} 1@1000",
+            ],
+        );
+        let page = target.page(
+            "up 7",
+            &[
+                "a{instance=\"h:1\",job=\"own\"} stale@2000",
+                "b{job=\"own\"} stale@2000",
+                "up{job=\"push\"} stale@2000",
+                "up{instance=\"h:1\",job=\"push\"} 1@2000",
+            ],
+        );
+        assert_eq!(page.bad[0].why, Why::Reserved);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_exported_again_until_one_is_free() {
+        let mut target = Target::new(&[("exported_job", "b"), ("job", "a")]);
+        target.page("m{job=\"x\",exported_job=\"y\",exported_exported_job=\"z\"} 1", &[
+            "m{exported_exported_exported_exported_job=\"y\",exported_exported_exported_job=\"x\",exported_exported_job=\"z\",exported_job=\"b\",job=\"a\"} 1@1000",
+            "up{exported_job=\"b\",job=\"a\"} 1@1000",
+        ]);
+    }
+
+    #[test]
     fn a_page_cannot_write_its_own_up() {
         let mut target = Target::new(&[("job", "api")]);
         let page = target.page(
@@ -232,7 +287,7 @@ mod tests {
     #[test]
     fn a_scrape_says_how_long_it_took_and_what_it_gave() {
         let mut page = Page::read(b"a 1\nb 2", Format::Text).unwrap();
-        let mut series = TargetSeries::new(Labels::default());
+        let mut series = TargetSeries::new(Labels::default(), false);
         let scraped = Scraped { at: Time::from_millis(0), seconds: 0.25 };
         let rows = series.page(scraped, &mut page);
         let about = |name| rows.iter().find(|row| row.labels.metric() == name).unwrap().value;

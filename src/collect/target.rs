@@ -22,12 +22,6 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// A target by the address of its page.
-    pub(super) fn fixed(address: &str) -> Result<Self, String> {
-        let url = Url::parse(address).map_err(|error| error.to_string())?;
-        Self::new(url, Labels::default())
-    }
-
     /// A target with labels of its own; `instance` and `job` are added where they are missing.
     pub(super) fn new(url: Url, mut labels: Labels) -> Result<Self, String> {
         if !matches!(url.scheme(), "http" | "https") {
@@ -75,6 +69,13 @@ pub(super) fn shown(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Target {
+        fn fixed(address: &str) -> Result<Self, String> {
+            let url = Url::parse(address).map_err(|error| error.to_string())?;
+            Self::new(url, Labels::default())
+        }
+    }
 
     #[test]
     fn a_fixed_target_is_named_by_host_and_port() {

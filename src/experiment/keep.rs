@@ -15,6 +15,9 @@ use crate::{
     window::{Phase, Phases, Window},
 };
 
+/// A discovery that fails in ever new words is not noted any further.
+const MOST_NOTES: usize = 100;
+
 /// The end, in memory, of a blindness that has none yet.
 const NOT_YET: Time = Time::from_millis(i64::MAX);
 
@@ -126,7 +129,14 @@ impl Kept {
                 self.writer.event(row);
             }
             Seen::Blind(span) => self.blind(span),
-            Seen::DiscoveryFailed { .. } => self.ledger().discovery_failed += 1,
+            Seen::DiscoveryFailed { address, why } => {
+                let ledger = &mut self.ledger();
+                ledger.discovery_failed += 1;
+                let note = format!("discovery `{address}`: {why}");
+                if ledger.notes.len() < MOST_NOTES && !ledger.notes.contains(&note) {
+                    ledger.notes.push(note);
+                }
+            }
             Seen::Connected => {
                 self.observed.pods_watched = true;
                 self.ledger().kubernetes_watched = true;

@@ -11,14 +11,14 @@ use crate::time::Time;
 pub struct Ledger {
     /// Scrapes that gave samples.
     pub scrapes_ok: u64,
-    /// Scrapes that failed, by class: `refused`, `timeout`, `status`, `not_exposition`,
-    /// `too_large`, `other`.
+    /// Scrapes that failed, by class: `refused`, `unreachable`, `timeout`, `status`, `redirect`,
+    /// `broken`, `not_exposition`, `too_large`, `too_many_samples`, `no_room`, `other`.
     pub scrapes_failed: BTreeMap<String, u64>,
     /// Lines of exposition text that could not be read: how many in all.
     pub bad_lines: u64,
     /// The first of them, at most [`Ledger::KEPT_LINES`].
     pub bad_line_examples: Vec<BadLine>,
-    /// Failed looks at a discovery address.
+    /// Failed looks at a discovery, and targets that it named and that cannot be scraped.
     pub discovery_failed: u64,
     /// Whether pods and events were watched.
     pub kubernetes_watched: bool,
@@ -64,7 +64,7 @@ pub struct BlindSpan {
 /// A source of data, without its secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceNote {
-    /// `scrape`, `http_sd`, `kubernetes`.
+    /// `scrape`, `http_sd`, `file_sd`, `pods`, `kubernetes`.
     pub kind: String,
     /// Its address, user information and query removed.
     pub address: String,

@@ -99,6 +99,8 @@ codes! {
     BadUrl "bad-url" Error,
     /// A password or token written into an address.
     SecretInUrl "secret-in-url" Error,
+    /// A path that names no file of targets.
+    BadPath "bad-path" Error,
     /// A variable that is not set and has no default.
     UnsetVariable "unset-variable" Error,
     /// A `${…}` that cannot be read.

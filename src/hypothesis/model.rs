@@ -8,7 +8,7 @@ mod objective;
 use std::{collections::BTreeMap, time::Duration};
 
 pub use self::objective::{Check, GapAllowance, Guard, Level, Objective, Tolerance};
-use super::selector::{LabelSelector, SeriesSelector};
+use super::selector::{LabelSelector, Matcher, SeriesSelector};
 use crate::number::{Share, Unit};
 
 /// A claim about a system under a fault, and everything needed to try and judge it.
@@ -100,12 +100,42 @@ pub struct ScrapeSource {
     pub targets: Vec<String>,
     /// Addresses of Prometheus HTTP service discovery.
     pub http_sd: Vec<String>,
+    /// Files of Prometheus file service discovery; a `*` may stand in the last part of a path.
+    pub file_sd: Vec<String>,
+    /// Pods of the cluster that ask to be scraped by their annotations.
+    pub pods: Vec<PodTargets>,
+    /// Laid over the labels of every target.
+    pub labels: BTreeMap<String, String>,
+    /// All must hold for the labels of a target, or it is not scraped.
+    pub filters: Vec<Matcher>,
+    /// Whether a label of the page wins over one of its target.
+    pub honor_labels: bool,
+    /// The certificates that `https` is trusted by; those of the machine when absent.
+    pub ca_file: Option<String>,
+    /// A file with the bearer token that targets are given, read again for every scrape.
+    pub bearer_token_file: Option<String>,
     /// Time between two scrapes of a target, and between two looks at the discovery.
     pub interval: Duration,
     /// How long a scrape may take; at most the interval.
     pub timeout: Duration,
     /// The most bytes of one page, after decompression.
     pub size_limit: u64,
+    /// The most samples of one page.
+    pub sample_limit: usize,
+}
+
+/// Pods that are scraped: those that match and whose annotations ask for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodTargets {
+    /// Which pods of the namespace that is watched.
+    pub selector: LabelSelector,
+    /// Their `job`; when absent, what their own labels call the application.
+    pub job: Option<String>,
+}
+
+impl PodTargets {
+    /// The labels of a pod that name its application, the first that is there counts.
+    pub const APPLICATION_LABELS: [&str; 2] = ["app.kubernetes.io/name", "app"];
 }
 
 /// A Prometheus-compatible server.

@@ -3,6 +3,7 @@
 //!
 //! Draft 7, because that is what the YAML language server of most editors reads.
 
+mod scrape;
 mod sections;
 
 use serde_json::{Map, Value, json};

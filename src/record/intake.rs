@@ -83,7 +83,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.dir.join("run.json");
         make(&path);
-        let error = read_text(&path, 10).unwrap_err().to_string();
+        let error = read_text(&path, 10).expect_err("it is refused").to_string();
         assert_eq!(error.replace(scratch.dir.as_str(), "RUN"), want);
     }
 

@@ -8,7 +8,9 @@ pub(super) mod indicators;
 pub(super) mod objectives;
 pub(super) mod phases;
 mod rules;
+pub(super) mod scrape;
 pub(super) mod sources;
+mod witness;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -150,6 +152,7 @@ fn hypothesis(text: &str, root: &Node, cx: &mut Context<'_>) -> Option<Hypothesi
 
     rules::windows_fit(&scope, &checks, sources.as_ref(), cx);
     rules::witness_is_not_the_victim(&scope, cx);
+    witness::discovered_witness_is_not_the_victim(&scope, sources.as_ref(), cx);
     rules::every_indicator_is_used(&table, cx);
     rules::sources_are_there(&fields, cx);
 

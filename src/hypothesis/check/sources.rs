@@ -1,39 +1,23 @@
 //! `sources`: where numbers and objects come from, and the only place for variables.
 
-use std::time::Duration;
-
-use super::Context;
-use crate::{
-    hypothesis::{
-        Reading,
-        code::Code,
-        fields::{self, Fields, bad},
-        model::{KubernetesSource, MetricsSource, PrometheusSource, ScrapeSource, Sources},
-        problem::Problem,
-        raw::{Node, Value},
-        substitute::{NotSubstituted, substitute},
-        units::Quantity,
-        url,
-    },
-    number::length,
+use super::{Context, scrape::scrape};
+use crate::hypothesis::{
+    Reading,
+    code::Code,
+    fields::{self, Fields},
+    model::{KubernetesSource, MetricsSource, PrometheusSource, Sources},
+    problem::Problem,
+    raw::{Node, Value},
+    substitute::{NotSubstituted, substitute},
+    url,
 };
 
 /// The keys of `sources`.
 pub(in crate::hypothesis) const KEYS: &[&str] = &["scrape", "prometheus", "kubernetes"];
-/// The keys of `scrape`.
-pub(in crate::hypothesis) const SCRAPE_KEYS: &[&str] =
-    &["http_sd", "targets", "interval", "timeout", "size_limit"];
 /// The keys of `prometheus`.
 pub(in crate::hypothesis) const PROMETHEUS_KEYS: &[&str] = &["url", "bearer_token_file"];
 /// The keys of `kubernetes`.
 pub(in crate::hypothesis) const KUBERNETES_KEYS: &[&str] = &["namespace", "kubeconfig", "context"];
-
-/// Time between two scrapes when none is given.
-pub(in crate::hypothesis) const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-/// The longest timeout that is a default; Prometheus' own.
-pub(in crate::hypothesis) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most bytes of one page when no limit is given.
-pub(in crate::hypothesis) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Reads the section.
 pub(super) fn sources(node: &Node, cx: &mut Context<'_>) -> Option<Sources> {
@@ -65,70 +49,6 @@ pub(super) fn sources(node: &Node, cx: &mut Context<'_>) -> Option<Sources> {
     Some(Sources { metrics, kubernetes })
 }
 
-fn scrape(node: &Node, cx: &mut Context<'_>) -> Option<ScrapeSource> {
-    let fields = Fields::of(node, "`scrape`", SCRAPE_KEYS, &mut cx.problems)?;
-    let http_sd = fields.get("http_sd").map(|node| match &node.value {
-        Value::List(items) => addresses(items, "`http_sd`", cx),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Whole(_)
-        | Value::Number(_)
-        | Value::Text(_)
-        | Value::Map(_) => address(node, "`http_sd`", cx).map(|one| vec![one]),
-    });
-    let targets = fields.get("targets").map(|node| {
-        let items = fields::list(node, "`targets`", &mut cx.problems)?;
-        let found = addresses(items, "`targets`", cx)?;
-        for (item, one) in items.iter().zip(&found) {
-            if !url::has_path(one) && !unresolved(one, cx) {
-                let problem = Problem::new(
-                    Code::BadUrl,
-                    item.span,
-                    "a target is a whole address, with its path",
-                );
-                cx.report(problem.hint("add `/metrics`"));
-            }
-        }
-        Some(found)
-    });
-    if http_sd.is_none() && targets.is_none() {
-        let problem =
-            Problem::new(Code::MissingKey, node.span, "`scrape` needs `http_sd` or `targets`");
-        cx.report(problem.hint("such as `targets: [\"http://127.0.0.1:9100/metrics\"]`"));
-        return None;
-    }
-    let interval = match literal(&fields, "interval", cx) {
-        Some(node) => fields::duration(node, "`interval`", &mut cx.problems),
-        None => Some(DEFAULT_INTERVAL),
-    };
-    let timeout = literal(&fields, "timeout", cx).map(|node| {
-        let timeout = fields::duration(node, "`timeout`", &mut cx.problems)?;
-        let interval = interval?;
-        if timeout > interval {
-            let message = format!(
-                "a scrape may take {} and the next is due after {}",
-                length(timeout),
-                length(interval)
-            );
-            let problem = Problem::new(Code::TimeoutOverInterval, node.span, message);
-            cx.report(problem.hint("`timeout` is at most `interval`, and that by default"));
-        }
-        Some(timeout)
-    });
-    let size_limit = match literal(&fields, "size_limit", cx) {
-        Some(node) => size(node, cx),
-        None => Some(DEFAULT_SIZE_LIMIT),
-    };
-    let interval = interval?;
-    Some(ScrapeSource {
-        targets: targets.unwrap_or_else(|| Some(Vec::new()))?,
-        http_sd: http_sd.unwrap_or_else(|| Some(Vec::new()))?,
-        interval,
-        timeout: timeout.unwrap_or_else(|| Some(interval.min(DEFAULT_TIMEOUT)))?,
-        size_limit: size_limit?,
-    })
-}
-
 fn prometheus(node: &Node, cx: &mut Context<'_>) -> Option<PrometheusSource> {
     let fields = Fields::of(node, "`prometheus`", PROMETHEUS_KEYS, &mut cx.problems)?;
     let url = fields.need("url", "url: \"${PROMETHEUS_URL}\"", &mut cx.problems);
@@ -155,13 +75,15 @@ fn kubernetes(node: &Node, cx: &mut Context<'_>) -> Option<KubernetesSource> {
     Some(KubernetesSource { namespace: namespace?, kubeconfig, context })
 }
 
-fn addresses(items: &[Node], what: &str, cx: &mut Context<'_>) -> Option<Vec<String>> {
+/// Addresses that can be asked.
+pub(super) fn addresses(items: &[Node], what: &str, cx: &mut Context<'_>) -> Option<Vec<String>> {
     // All of them are read before one that is bad takes the list with it.
     let read: Vec<Option<String>> = items.iter().map(|item| address(item, what, cx)).collect();
     read.into_iter().collect()
 }
 
-fn address(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
+/// An address that can be asked, its variables replaced.
+pub(super) fn address(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
     let address = required(node, what, cx)?;
     if unresolved(&address, cx) {
         return Some(address);
@@ -195,7 +117,7 @@ fn written(node: &Node) -> &str {
 }
 
 /// Whether a text still has a variable in it, as one that was recorded may.
-fn unresolved(text: &str, cx: &Context<'_>) -> bool {
+pub(super) fn unresolved(text: &str, cx: &Context<'_>) -> bool {
     match cx.reading {
         Reading::ToRun(_) => false,
         Reading::Recorded => text.contains("${"),
@@ -203,7 +125,7 @@ fn unresolved(text: &str, cx: &Context<'_>) -> bool {
 }
 
 /// A text with its variables replaced, which must say something.
-fn required(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
+pub(super) fn required(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
     let text = replaced(node, what, cx)?;
     if text.trim().is_empty() {
         let message = format!("{what} is empty after its variables were replaced");
@@ -215,7 +137,7 @@ fn required(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
 }
 
 /// A text with its variables replaced; one that is empty then counts as absent.
-fn optional(fields: &Fields<'_>, key: &str, cx: &mut Context<'_>) -> Option<String> {
+pub(super) fn optional(fields: &Fields<'_>, key: &str, cx: &mut Context<'_>) -> Option<String> {
     let node = fields.get(key)?;
     replaced(node, &format!("`{key}`"), cx).filter(|text| !text.trim().is_empty())
 }
@@ -244,7 +166,11 @@ fn replaced(node: &Node, what: &str, cx: &mut Context<'_>) -> Option<String> {
 }
 
 /// A number that takes no variable: the analysis depends on it, and must find it in the text.
-fn literal<'n>(fields: &Fields<'n>, key: &str, cx: &mut Context<'_>) -> Option<&'n Node> {
+pub(super) fn literal<'n>(
+    fields: &Fields<'n>,
+    key: &str,
+    cx: &mut Context<'_>,
+) -> Option<&'n Node> {
     let node = fields.get(key)?;
     match &node.value {
         Value::Text(text) if text.contains("${") => {
@@ -262,21 +188,4 @@ fn literal<'n>(fields: &Fields<'n>, key: &str, cx: &mut Context<'_>) -> Option<&
         | Value::List(_)
         | Value::Map(_) => Some(node),
     }
-}
-
-fn size(node: &Node, cx: &mut Context<'_>) -> Option<u64> {
-    let quantity = fields::quantity(node, "`size_limit`", &mut cx.problems)?;
-    let size = match quantity {
-        Quantity::Bytes(bytes) if (1.0..=1e12).contains(&bytes) => Some(bytes as u64),
-        Quantity::Plain(_)
-        | Quantity::Share(_)
-        | Quantity::Seconds(_)
-        | Quantity::Bytes(_)
-        | Quantity::PerSecond(_) => None,
-    };
-    if size.is_none() {
-        let message = "`size_limit` is a size, at least a byte";
-        cx.report(bad(node, message).hint("write it like `16MiB`"));
-    }
-    size
 }

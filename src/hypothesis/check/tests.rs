@@ -80,6 +80,10 @@ fn at_the_bound_of_a_rule_there_is_no_problem() {
         ("histogram: latency_seconds", "histogram: 'latency_seconds{app=\"proxy\"}'"),
         ("phases:", "cadence: 151s\nphases:"),
         ("share: 30%", "count: 3, grace: 0s"),
+        ("targets: [\"http://proxy:9100/metrics\"]", "pods: {selector: app=gateway}"),
+        ("metrics\"]}", "metrics\"], pods: [{selector: app=api}, {selector: app=web, job: w}]}"),
+        ("metrics\"]}", "metrics\"], labels: {a: b}, keep: {job: x|y}, honor_labels: true}"),
+        ("targets: [\"http://proxy:9100/metrics\"]", "file_sd: ['a/*.json', b.YML]"),
         ("within: 30s}", "within: 30s}\n  - {indicator: errors, during: {above: 0.1%}}"),
         ("namespace: shop", "namespace: '${NAMESPACE:-shop}'"),
         ("namespace: shop", "namespace: shop, kubeconfig: '${KUBE:-}'"),
@@ -94,6 +98,32 @@ fn at_the_bound_of_a_rule_there_is_no_problem() {
         };
         assert_eq!(said(&text), [""; 0], "{new}");
     }
+}
+
+/// `scrape.pods` says whose metrics are read, so no label of a series has to give it away.
+#[test]
+fn metrics_scraped_from_the_pods_that_are_killed_are_no_witness() {
+    let check = |scrape: &str, histogram: &str, want: usize| {
+        let text = with("targets: [\"http://proxy:9100/metrics\"]", scrape)
+            .replace("histogram: latency_seconds", &format!("histogram: '{histogram}'"));
+        let said = said(&text);
+        assert!(said.iter().all(|said| said.starts_with("witness-is-victim: ")), "{said:#?}");
+        assert_eq!(said.len(), want, "{scrape} {histogram}: {said:#?}");
+    };
+    let all = "latency_seconds";
+    check("pods: {selector: app=api}", all, 2);
+    check("pods: {selector: 'app in (api, web),tier=x'}", all, 2);
+    check("pods: {selector: 'app=web'}", all, 0);
+    check("pods: {selector: tier=x}", all, 0);
+    check("pods: [{selector: app=api}, {selector: app=gateway}]", all, 0);
+    // One that says which of the pods it means.
+    let mixed = "pods: [{selector: app=api}, {selector: app=gateway, job: edge}]";
+    check(mixed, "latency_seconds{job=\"api\"}", 1);
+    check(mixed, "latency_seconds{job=~\"api|edge\"}", 1);
+    check(mixed, "latency_seconds{job=\"edge\"}", 0);
+    check("http_sd: 'http://h/sd', pods: {selector: app=api}", all, 0);
+    check("http_sd: 'http://h/sd', pods: {selector: app=api}", "latency_seconds{job=\"api\"}", 1);
+    check("pods: {selector: app=api, job: edge}", "latency_seconds{job=\"other\"}", 1);
 }
 
 #[test]
@@ -139,7 +169,7 @@ fn defaults_are_filled_in() {
     assert_eq!(h.phases.during_at_most, Duration::from_secs(60));
     let Some(MetricsSource::Scrape(scrape)) = &h.sources.metrics else { panic!("{h:?}") };
     assert_eq!((scrape.interval, scrape.timeout), (Duration::from_secs(5), Duration::from_secs(5)));
-    assert_eq!(scrape.size_limit, 16 * 1024 * 1024);
+    assert_eq!((scrape.size_limit, scrape.sample_limit), (16 * 1024 * 1024, 100_000));
     let Fault::KillPods(kill) = &h.fault else { panic!("{h:?}") };
     let evidence = Evidence::PodsLost { selector: kill.selector.clone(), at_least: kill.amount };
     assert_eq!(h.evidence, [evidence]);

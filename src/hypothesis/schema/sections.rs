@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{exactly_one, object, of, said};
+use super::{exactly_one, object, of, said, scrape::scrape};
 use crate::hypothesis::check::{indicators, objectives::LEVEL_KEYS};
 
 /// The whole file.
@@ -99,45 +99,6 @@ fn phases() -> Value {
 }
 
 fn sources() -> Value {
-    let addresses = json!({"type": "array", "items": of("address"), "minItems": 1});
-    let mut scrape = object(
-        "`/metrics` pages that are scraped directly.",
-        &[],
-        &[
-            (
-                "http_sd",
-                json!({
-                    "description": "Prometheus HTTP service discovery: an address, or several.",
-                    "anyOf": [of("address"), addresses],
-                }),
-            ),
-            (
-                "targets",
-                json!({
-                    "description": "Fixed targets: whole addresses, with their path.",
-                    "allOf": [addresses],
-                    "examples": [["http://127.0.0.1:9100/metrics"]],
-                }),
-            ),
-            ("interval", said("Time between two scrapes; 5s by default.", "duration")),
-            (
-                "timeout",
-                said(
-                    "How long a scrape may take; the interval by default, at most 10s.",
-                    "duration",
-                ),
-            ),
-            (
-                "size_limit",
-                json!({
-                    "description": "The most bytes of one page; 16MiB by default.",
-                    "type": "string",
-                    "pattern": "^[0-9]+([.][0-9]+)? ?(B|kB|KB|MB|GB|KiB|MiB|GiB)$",
-                }),
-            ),
-        ],
-    );
-    scrape["anyOf"] = exactly_one(&["http_sd", "targets"]);
     let prometheus = object(
         "A Prometheus-compatible server (not carried out by this version).",
         &["url"],
@@ -161,7 +122,7 @@ fn sources() -> Value {
     let mut sources = object(
         "Where numbers and objects come from; the only place where variables are replaced.",
         &[],
-        &[("scrape", scrape), ("prometheus", prometheus), ("kubernetes", kubernetes)],
+        &[("scrape", scrape()), ("prometheus", prometheus), ("kubernetes", kubernetes)],
     );
     sources["not"] = json!({"required": ["scrape", "prometheus"]});
     sources

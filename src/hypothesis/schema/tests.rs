@@ -10,7 +10,7 @@ use regex::Regex;
 use super::*;
 use crate::hypothesis::{
     Code, Reading, Severity,
-    check::{self, fault, indicators, objectives, phases, sources, tests::FAULTS},
+    check::{self, fault, indicators, objectives, phases, scrape, sources, tests::FAULTS},
     fingerprint, raw,
 };
 
@@ -74,7 +74,8 @@ fn schema_and_parser_know_the_same_keys() {
     same(&schema, check::KEYS);
     same(&properties["phases"], phases::KEYS);
     same(&properties["sources"], sources::KEYS);
-    same(&source["scrape"], sources::SCRAPE_KEYS);
+    same(&source["scrape"], scrape::KEYS);
+    same(&source["scrape"]["properties"]["pods"]["anyOf"][0], scrape::PODS_KEYS);
     same(&source["prometheus"], sources::PROMETHEUS_KEYS);
     same(&source["kubernetes"], sources::KUBERNETES_KEYS);
     same(kinds, fault::KINDS);
@@ -169,6 +170,7 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
                 "object" => value.is_object(),
                 "array" => value.is_array(),
                 "string" => value.is_string(),
+                "boolean" => value.is_boolean(),
                 "integer" => value.is_i64(),
                 "boolean" => value.is_boolean(),
                 "number" => value.is_number(),

@@ -85,7 +85,7 @@ pub(super) struct PhasePart {
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct SourcePart {
-    /// `scrape`, `http_sd`, `kubernetes`.
+    /// `scrape`, `http_sd`, `file_sd`, `pods`, `kubernetes`.
     pub(super) kind: String,
     /// Its address.
     pub(super) address: String,
