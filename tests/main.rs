@@ -21,5 +21,6 @@ mod run;
 mod schema;
 mod sudden;
 mod support;
+mod targets;
 mod tidy;
 mod undo;

@@ -6,6 +6,8 @@
 //! [`Time`] here and nowhere else.
 
 mod answer;
+#[cfg(test)]
+mod crowd;
 mod discovery;
 mod events;
 pub mod exposition;
@@ -13,7 +15,11 @@ pub mod families;
 mod file_sd;
 mod groups;
 mod held;
+#[cfg(test)]
+mod hostile;
 mod http;
+#[cfg(test)]
+mod https;
 mod kubernetes;
 mod open_files;
 mod outlet;

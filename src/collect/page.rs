@@ -182,6 +182,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_may_be_as_long_as_allowed_and_not_longer() {
+        let line = |bytes: usize| format!("m{{a=\"{}\"}} 1\n", "x".repeat(bytes - 9));
+        assert_eq!(Page::read(line(1 << 16).as_bytes(), Format::Text).unwrap().samples.len(), 1);
+        let long = page(&format!("{}m 2\n# {}", line((1 << 16) + 1), "x".repeat(1 << 17)));
+        assert_eq!((long.samples.len(), long.bad[0].why), (1, Why::Long));
+    }
+
+    #[test]
     fn bad_lines_are_shown_in_order_whatever_their_kind() {
         check(
             "m 1\nm 2\n<p>\nm 3",

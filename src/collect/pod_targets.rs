@@ -78,12 +78,15 @@ impl PodDiscovery {
             }
             Step::Changed(pod) => self.show(pod),
             Step::Deleted(pod) => {
-                let known = pod.metadata.uid.as_ref().and_then(|uid| self.known.remove(uid));
-                if let Some(mut known) = known {
-                    known.named.become_what_was(&Found::default());
-                }
+                pod.metadata.uid.iter().for_each(|uid| self.forget(uid));
                 Vec::new()
             }
+        }
+    }
+
+    fn forget(&mut self, uid: &str) {
+        if let Some(mut known) = self.known.remove(uid) {
+            known.named.become_what_was(&Found::default());
         }
     }
 
@@ -92,7 +95,11 @@ impl PodDiscovery {
         let Some(uid) = &pod.metadata.uid else { return Vec::new() };
         let labels = labels(pod);
         let wanted = self.wanted.iter().find(|wanted| wanted.selector.matches(&labels));
-        let Some(wanted) = wanted else { return Vec::new() };
+        let Some(wanted) = wanted else {
+            // Its labels may have been others before.
+            self.forget(uid);
+            return Vec::new();
+        };
         let found = found(pod, &labels, wanted, &self.relabel);
         let fresh = || Known { named: Named::none(self.targets.clone()), said: Vec::new() };
         let known = self.known.entry(uid.clone()).or_insert_with(fresh);
@@ -215,7 +222,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::hypothesis::selector::LabelSelector;
+    use crate::{
+        collect::{open_files::OpenFiles, testing},
+        hypothesis::selector::LabelSelector,
+    };
 
     fn pod(annotations: Value, change: impl FnOnce(&mut Value)) -> Pod {
         let mut pod = json!({
@@ -343,5 +353,67 @@ mod tests {
         );
         assert_eq!(job(json!({"tier": "web"}), None), "scrape");
         assert_eq!(job(json!({"app": "api"}), Some("j")), "j");
+    }
+
+    /// Steps of a watch, and the pods whose targets are followed after them.
+    #[track_caller]
+    fn check_followed(steps: Vec<Step<Pod>>, want: &[u16]) {
+        let (targets, _seen) = testing::followed_by_nobody(OpenFiles::of(10_000));
+        let wanted = PodTargets { selector: LabelSelector::parse("app=api").unwrap(), job: None };
+        let mut discovery = PodDiscovery::new(vec![wanted], targets.clone(), Relabel::default());
+        for step in steps {
+            assert_eq!(discovery.step(&step), []);
+        }
+        let want: Vec<String> =
+            want.iter().map(|port| format!("http://10.0.0.7:{port}/metrics")).collect();
+        assert_eq!(targets.followed(), want);
+    }
+
+    fn numbered(port: u16, change: impl FnOnce(&mut Value)) -> Pod {
+        let annotations =
+            json!({"prometheus.io/scrape": "true", "prometheus.io/port": port.to_string()});
+        pod(annotations, |pod| {
+            pod["metadata"]["uid"] = port.to_string().into();
+            change(pod);
+        })
+    }
+
+    fn same(_: &mut Value) {}
+
+    fn asked_to_go(pod: &mut Value) {
+        pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z".into();
+    }
+
+    #[tokio::test]
+    async fn targets_follow_the_watch_of_pods() {
+        let listed = || {
+            let all = [1, 2, 3].map(|port| Step::Listed(numbered(port, same)));
+            [Step::List].into_iter().chain(all).chain([Step::ListDone]).collect::<Vec<_>>()
+        };
+        let then = |more: Vec<Step<Pod>>| listed().into_iter().chain(more).collect();
+        check_followed(listed(), &[1, 2, 3]);
+        check_followed(then(vec![Step::Changed(numbered(4, same))]), &[1, 2, 3, 4]);
+        check_followed(then(vec![Step::Deleted(numbered(2, same))]), &[1, 3]);
+        check_followed(then(vec![Step::Changed(numbered(2, asked_to_go))]), &[1, 3]);
+        // After a watch that broke: those that are not in the new list are gone.
+        let again = vec![Step::List, Step::Listed(numbered(3, same)), Step::ListDone];
+        check_followed(then(again), &[3]);
+        // A pod that is no longer meant.
+        let renamed = numbered(2, |pod| pod["metadata"]["labels"]["app"] = "web".into());
+        check_followed(then(vec![Step::Changed(renamed)]), &[1, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_said_when_it_is_new() {
+        let (targets, _seen) = testing::followed_by_nobody(OpenFiles::of(10_000));
+        let wanted = PodTargets { selector: LabelSelector::parse("app=api").unwrap(), job: None };
+        let mut discovery = PodDiscovery::new(vec![wanted], targets, Relabel::default());
+        let bad = numbered(0, same);
+        let want = Seen::DiscoveryFailed {
+            address: "pods app=api".to_owned(),
+            why: "pod `api-1`: `prometheus.io/port` is `0`, which is no port".to_owned(),
+        };
+        assert_eq!(discovery.step(&Step::Changed(bad.clone())), [want]);
+        assert_eq!(discovery.step(&Step::Changed(bad)), []);
     }
 }

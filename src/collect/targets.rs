@@ -114,6 +114,16 @@ impl Targets {
         }
     }
 
+    /// The addresses that are followed, sorted.
+    #[cfg(test)]
+    pub(super) fn followed(&self) -> Vec<String> {
+        let slots = self.slots();
+        let followed = slots.values().filter(|slot| slot.followers > 0);
+        let mut addresses: Vec<String> = followed.map(|slot| slot.url.to_string()).collect();
+        addresses.sort();
+        addresses
+    }
+
     fn room_for(&self, targets: usize) -> Result<(), NotFollowed> {
         let room = self.open_files.room();
         if targets > MAX_TARGETS {
@@ -179,5 +189,51 @@ impl Named {
         let crowded = crowded.into_iter();
         problems.extend(crowded.map(|(why, count)| format!("{count} targets are left out: {why}")));
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{collect::testing, sample::Labels};
+
+    fn found(addresses: impl IntoIterator<Item = String>) -> Found {
+        let target = |address: String| {
+            Target::new(Url::parse(&address).unwrap(), Labels::default()).unwrap()
+        };
+        Found { targets: addresses.into_iter().map(target).collect(), problems: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn targets_beyond_the_open_files_are_left_out_and_said_in_one_sentence() {
+        let (targets, _seen) = testing::followed_by_nobody(OpenFiles::of(16));
+        let mut named = Named::none(targets.clone());
+        let six = (1..=6).map(|n| format!("http://127.0.0.1:{n}/"));
+        let problems = named.become_what_was(&found(six.clone()));
+        assert_eq!(
+            problems,
+            [
+                "2 targets are left out: this process may have 16 files open, which is enough for 4 targets; raise `ulimit -Hn`"
+            ]
+        );
+        assert_eq!(targets.followed().len(), 4);
+        // Those left out are followed as soon as the others have said their last words.
+        assert!(named.become_what_was(&found([])).is_empty());
+        while !targets.slots().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(named.become_what_was(&found(six.skip(2))).is_empty());
+        assert_eq!(targets.followed().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn many_problems_are_counted_beyond_the_first() {
+        let (targets, _seen) = testing::followed_by_nobody(OpenFiles::of(10_000));
+        let mut named = Named::none(targets);
+        let same = (0..100).map(|n| format!("http://127.0.0.1:1/?{n}"));
+        let problems = named.become_what_was(&found(same));
+        assert_eq!(problems.len(), SAID_EACH + 1);
+        assert_eq!(problems[0], "target `http://127.0.0.1:1/`: another target has the same labels");
+        assert_eq!(problems[SAID_EACH], "79 more cannot be scraped");
     }
 }

@@ -1,8 +1,27 @@
 //! Sources for tests.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::hypothesis::model::ScrapeSource;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Seen, http::Http, open_files::OpenFiles, outlet::Outlet, scrape::Scraper, targets::Targets,
+};
+use crate::{clock::Clock, hypothesis::model::ScrapeSource};
+
+/// Targets that are not to be scraped within the time of a test.
+pub(super) fn followed_by_nobody(open_files: OpenFiles) -> (Targets, mpsc::Receiver<Seen>) {
+    let (sender, seen) = mpsc::channel(64);
+    let source = ScrapeSource { interval: Duration::from_secs(1 << 30), ..targets(Vec::new()) };
+    let scraper = Scraper {
+        http: Http::new(None).unwrap(),
+        source: Arc::new(source),
+        clock: Clock::system(),
+        outlet: Outlet::new(sender),
+    };
+    (Targets::new(scraper, TaskTracker::new(), open_files), seen)
+}
 
 /// Fixed targets with small pages, asked often.
 pub(super) fn targets(targets: Vec<String>) -> ScrapeSource {

@@ -130,7 +130,7 @@ impl Kept {
             }
             Seen::Blind(span) => self.blind(span),
             Seen::DiscoveryFailed { address, why } => {
-                let ledger = &mut self.ledger();
+                let ledger = self.ledger();
                 ledger.discovery_failed += 1;
                 let note = format!("discovery `{address}`: {why}");
                 if ledger.notes.len() < MOST_NOTES && !ledger.notes.contains(&note) {

@@ -111,6 +111,10 @@ fn metrics_scraped_from_the_pods_that_are_killed_are_no_witness() {
         assert_eq!(said.len(), want, "{scrape} {histogram}: {said:#?}");
     };
     let all = "latency_seconds";
+    let up = SOUND.replace("{pods_ready: app=api}", "{gauge: up, aggregate: sum}");
+    let up =
+        up.replace("{targets: [\"http://proxy:9100/metrics\"]}", "{pods: {selector: app=api}}");
+    assert!(said(&up).iter().all(|said| !said.contains("`up`")), "the scraper writes it");
     check("pods: {selector: app=api}", all, 2);
     check("pods: {selector: 'app in (api, web),tier=x'}", all, 2);
     check("pods: {selector: 'app=web'}", all, 0);

@@ -172,7 +172,6 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
                 "string" => value.is_string(),
                 "boolean" => value.is_boolean(),
                 "integer" => value.is_i64(),
-                "boolean" => value.is_boolean(),
                 "number" => value.is_number(),
                 other => panic!("the type `{other}`"),
             },
