@@ -44,3 +44,4 @@ demo:
 bench:
     scripts/bench/startup
     scripts/bench/exposition
+    scripts/bench/targets

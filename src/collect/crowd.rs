@@ -55,7 +55,12 @@ impl File {
 }
 
 async fn collect(source: ScrapeSource) -> (Collector, mpsc::Receiver<Seen>) {
-    let (sender, seen) = mpsc::channel(4096);
+    collect_into(source, 4096).await
+}
+
+/// With room for so many observations that nobody read yet.
+async fn collect_into(source: ScrapeSource, room: usize) -> (Collector, mpsc::Receiver<Seen>) {
+    let (sender, seen) = mpsc::channel(room);
     let sources = Sources { metrics: Some(MetricsSource::Scrape(source)), kubernetes: None };
     (Collector::start(&sources, Clock::system(), sender).await.unwrap(), seen)
 }
@@ -191,20 +196,21 @@ async fn a_target_under_another_address_follows_its_predecessor_without_a_proble
     write(&addresses[0]);
     let mut source = testing::targets(Vec::new());
     source.file_sd = vec![file.path()];
-    let (_collector, mut seen) = collect(source).await;
+    // Nobody reads, so the predecessor waits with a scrape in its hands while it is replaced. The
+    // pauses are time to do wrong; too little of it can hide a mistake and never makes one.
+    let (_collector, mut seen) = collect_into(source, 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    write(&addresses[1]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let mut order = Vec::new();
     let handed_over = async {
-        while order.last().is_none_or(|last| *last != "second") {
-            let said = match next(&mut seen).await {
-                Told::Scrape(scrape) if scrape.target == page_of(&addresses[0]) => {
-                    write(&addresses[1]);
-                    "first"
-                }
+        while order.last().is_none_or(|last| *last != "second") || !order.contains(&"gone") {
+            order.push(match next(&mut seen).await {
+                Told::Scrape(scrape) if scrape.target == page_of(&addresses[0]) => "first",
                 Told::Scrape(_) => "second",
                 Told::Gone(_) => "gone",
                 other @ Told::Failed { .. } => panic!("{other:?}"),
-            };
-            order.push(said);
+            });
         }
     };
     timeout(DEADLINE, handed_over).await.unwrap();
