@@ -222,21 +222,22 @@ fn nothing_is_written_through_a_link() {
 fn nothing_is_looked_up_for_a_recorded_hypothesis() {
     let (run, store) = poison::poisoned();
     let mark = store.path().join("started");
-    let command = format!("{{command: [touch, '{}']}}", mark.display());
+    let fault = format!(
+        "command: {{argv: [touch, '{}']}}\nevidence:\n  - {{pods_lost: app=api, at_least: 1}}",
+        mark.display()
+    );
     edit(&run, |run| {
         let text = run["hypothesis_text"].as_str().unwrap();
-        let text = text.replace("{selector: app=api, share: 50%}", "X");
-        let text = text.replace("  kill_pods: X", &format!("  command: {command}")).replace(
-            "indicators:",
-            "evidence:\n  - {pods_lost: app=api, at_least: 1}\nindicators:",
-        );
-        run["hypothesis_text"] = json!(text.replace("{command: [", "{run: [").as_str());
+        let changed = text.replace("kill_pods: {selector: app=api, share: 50%}", &fault);
+        assert_ne!(changed, text);
+        run["hypothesis_text"] = json!(changed);
+        run["command_line"] = json!(["touch", mark]);
     });
-    let done = judge(&run);
-    assert!(!mark.exists(), "{done}");
-    let html = homeostat(["report".as_ref(), run.as_os_str()]).args(["--format", "html"]).run();
-    assert!(!mark.exists());
-    assert!(!html.stdout.contains(&std::env::var("HOME").unwrap()), "`${{HOME}}` was looked up");
+    judge(&run).exits(11);
+    let page = homeostat(["report".as_ref(), run.as_os_str()]).args(["--format", "html"]);
+    let page = page.run().exits(0).stdout;
+    assert!(!mark.exists(), "the command was started");
+    assert!(page.contains("http_sd: &#34;${HOME}&#34;"), "`${{HOME}}` was looked up");
 }
 
 /// Every place in a JSON value, as pointers.
