@@ -152,7 +152,7 @@ fn homeostat(dir: &Path, seconds: usize) -> io::Result<Cost> {
     fs_err::write(&file, hypothesis)?;
     let store = dir.join("store");
     let before = children();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_homeostat"))
+    let child = Command::new(env!("CARGO_BIN_EXE_homeostat"))
         .arg("run")
         .arg(&file)
         .arg("--store")
@@ -160,7 +160,8 @@ fn homeostat(dir: &Path, seconds: usize) -> io::Result<Cost> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let peak = watched(&mut child, None)?;
+    let mut child = Measured(child);
+    let peak = watched(&mut child.0, None)?;
     let cpu = children() - before;
     let run = only_below(&only_below(&store)?)?;
     let manifest: Value = serde_json::from_slice(&fs_err::read(run.join("run.json"))?)?;
@@ -187,13 +188,14 @@ fn prometheus(dir: &Path, seconds: usize) -> io::Result<Option<Cost>> {
     // A port that is free now; nobody else begins to listen here meanwhile.
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let before = children();
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .arg(format!("--config.file={}", file.display()))
         .arg(format!("--storage.tsdb.path={}", dir.join("tsdb").display()))
         .arg(format!("--web.listen-address={free}"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
+    let mut child = Measured(child);
     sleep(Duration::from_secs(seconds as u64));
     // All that a scrape keeps: the samples of its page and the series about itself.
     let samples = asked(
@@ -201,7 +203,7 @@ fn prometheus(dir: &Path, seconds: usize) -> io::Result<Option<Cost>> {
         "sum(sum_over_time(scrape_samples_scraped[1h])) + 5 * sum(count_over_time(up[1h]))",
     )?;
     let failed = asked(free, "sum(count_over_time(up[1h])) - sum(sum_over_time(up[1h]))")? as u64;
-    let peak = watched(&mut child, Some(Signal::TERM))?;
+    let peak = watched(&mut child.0, Some(Signal::TERM))?;
     Ok(Some(Cost { samples, cpu: children() - before, peak, failed }))
 }
 
@@ -219,6 +221,17 @@ fn asked(server: SocketAddr, query: &str) -> io::Result<f64> {
     let answer = answer.map_err(io::Error::other)?;
     let number = answer["data"]["result"][0]["value"][1].as_str().and_then(|n| n.parse().ok());
     number.ok_or_else(|| io::Error::other(format!("no number: {answer}")))
+}
+
+/// A program that is measured; it is ended when the bench gives up on it.
+struct Measured(Child);
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        // Both fail only for one that ended and was waited for.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// Waits for a program, after a signal if one is given; the most memory that it held, megabytes.
