@@ -139,7 +139,7 @@ fn a_second_signal_hurries() {
     let verdict = VerdictFile::of_run(&run);
     assert!(verdict.grounds().contains(&"interrupted"), "{:?}", verdict.grounds());
     let report = fs_err::read_to_string(run.join("report.md")).unwrap();
-    assert!(report.contains("killed at once: a second signal"), "{report}");
+    assert!(report.contains("not waited for: a second signal"), "{report}");
     until("the program's end", Duration::from_secs(10), || (!alive(program)).then_some(()));
 }
 

@@ -166,6 +166,10 @@ async fn run_command(
     let (running, ended) = while_it_runs(setup, command, running, watch, progress, sentry).await;
     // However it came to its end, an error of ours included: what is left of the program is
     // ended, and then what it did is taken back.
+    if !running.is_over() {
+        let note = format!("ending the program, which has {} for it", length(fault::GRACE));
+        progress.note(setup.clock.now(), &note);
+    }
     let stop = watch.stop();
     let mut rows = watch.while_doing(ended_or_hurried(setup, running, stop)).await;
     let undone = watch.while_doing(undo(setup, &mut journal)).await;

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// How long a program has to end after SIGTERM before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How long output may still come after the program ended: something that it left behind may
 /// hold the pipe open for ever.
@@ -167,6 +167,11 @@ pub struct RunningCommand {
 }
 
 impl RunningCommand {
+    /// Whether its own end has been told: what may still run then is in the background.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// What runs, as it is kept: without secrets.
     pub fn object(&self) -> &str {
         &self.object

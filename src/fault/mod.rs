@@ -12,7 +12,7 @@ mod process;
 mod supervisor;
 mod undo;
 
-pub use command::{HeldCommand, RunningCommand, hold};
+pub use command::{GRACE, HeldCommand, RunningCommand, hold};
 pub use kill_pods::{KillPlan, Victim, kill, plan_kill};
 pub use leftover::Leftover;
 pub use supervisor::{SuperviseArgs, supervise};
