@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{lab::alive, program::until};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 fn hold(argv: &[&str], secrets: &[&str]) -> Result<HeldCommand, FaultError> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
@@ -106,9 +106,13 @@ fn much_output_does_not_block_the_program() {
 
 #[test]
 fn waiting_may_be_given_up_and_taken_up_again() {
+    let dir = TempDir::new().unwrap();
+    let given_up = dir.path().join("given-up");
+    let script = format!("until test -e {}; do sleep 0.05; done; echo late", given_up.display());
     let row = block_on(async {
-        let mut running = sh("sleep 0.3; echo late").await;
+        let mut running = sh(&script).await;
         assert!(tokio::time::timeout(Duration::from_millis(1), running.wait()).await.is_err());
+        fs_err::write(&given_up, "").unwrap();
         running.wait().await
     });
     assert_eq!(untimed(&row), "exit status 0|late\n");

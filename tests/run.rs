@@ -161,7 +161,7 @@ fn an_interrupted_run_keeps_what_it_saw() {
     let lab = LabProcess::start(&[]);
     for signal in [Signal::INT, Signal::TERM] {
         let running = lab.run(&HypothesisFile::short()).start();
-        until("the fault", Duration::from_secs(30), || reached_during(&lab.store()));
+        until("the fault", Duration::from_secs(60), || reached_during(&lab.store()));
         running.signal(signal);
         running.finish().exits(130);
 

@@ -2,16 +2,15 @@
 
 mod transcript;
 
-use std::{
-    collections::BTreeSet,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::TcpStream, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{LabProcess, lab::alive, program::until};
+use crate::support::{
+    LabProcess,
+    lab::{alive, sample},
+    program::until,
+};
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/api";
@@ -27,17 +26,6 @@ fn events(lab: &LabProcess, reason: &str) -> Vec<String> {
     let list = json(lab, &format!("/api/v1/events?fieldSelector=reason%3D{reason}"));
     let items = list["items"].as_array().unwrap().iter();
     items.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
-}
-
-/// A sample of a target's page; none while it cannot be read.
-fn sample(target: &str, name: &str) -> Option<f64> {
-    let mut stream = TcpStream::connect(target).ok()?;
-    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    write!(stream, "GET /metrics HTTP/1.0\r\nHost: {target}\r\n\r\n").ok()?;
-    let mut page = String::new();
-    stream.read_to_string(&mut page).ok()?;
-    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line?.parse().ok()
 }
 
 #[test]
@@ -86,7 +74,8 @@ fn what_the_lab_cannot_change_is_refused() {
 
 #[test]
 fn a_budget_stops_evictions_and_lets_them_again_when_pods_are_ready() {
-    let lab = LabProcess::start(&["--replicas", "3", "--budget", "2", "--load=0"]);
+    // No replacement comes while the requests are made, however slow the machine.
+    let lab = LabProcess::start(&["--replicas=3", "--budget=2", "--load=0", "--restart-delay=10s"]);
     let pods = lab.pods();
     let evict = |pod: usize, options: &str| {
         let path = format!("{PODS}/{}/eviction", pods[pod].name);

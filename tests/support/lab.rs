@@ -52,8 +52,11 @@ impl LabProcess {
         [("HOMEOSTAT_LAB_SD", self.address("sd")), ("HOMEOSTAT_LAB_KUBECONFIG", self.kubeconfig())]
     }
 
-    /// `homeostat run` of a hypothesis against this lab, into a store of its own.
+    /// `homeostat run` of a hypothesis against this lab, into a store of its own. What an earlier
+    /// run did to the lab is waited for: *before* is to be steady.
+    #[track_caller]
     pub(crate) fn run(&self, hypothesis: &HypothesisFile) -> Program {
+        self.settle();
         let file = hypothesis.write(self.dir.path());
         let mut program = homeostat(["run".as_ref(), file.as_os_str()])
             .args(["--store".as_ref(), self.store().as_os_str()])
@@ -63,6 +66,24 @@ impl LabProcess {
             program = program.env(name, value);
         }
         program
+    }
+
+    /// Waits until every pod that is wanted is ready, and the gateway knows all of them.
+    ///
+    /// The gateway hears of a change later than the API shows it: a pod that was killed may still
+    /// get requests, and its replacement none.
+    #[track_caller]
+    fn settle(&self) {
+        until("the lab is steady", Duration::from_secs(60), || {
+            let lists = ["/apis/apps/v1/deployments", "/api/v1/pods"];
+            let [deployments, pods] =
+                lists.map(|path| -> Value { serde_json::from_str(&self.get(path)).unwrap() });
+            let wanted = deployments["items"][0]["spec"]["replicas"].as_u64().unwrap();
+            let pods = pods["items"].as_array().unwrap();
+            let known = sample(self.targets("gateway").first()?, "gateway_endpoints")?;
+            let counted = [pods.len() as u64, known as u64] == [wanted; 2];
+            (counted && pods.iter().all(is_ready)).then_some(())
+        });
     }
 
     /// Where [`LabProcess::run`] keeps its recording.
@@ -199,6 +220,25 @@ fn ask(server: &str, method: &str, path: &str, body: &str) -> Answer {
     Answer { code, headers: lines.filter_map(header).collect(), body: body.to_owned() }
 }
 
+/// A sample of a target's page; none while it cannot be read.
+pub(crate) fn sample(target: &str, name: &str) -> Option<f64> {
+    let mut stream = TcpStream::connect(target).ok()?;
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    write!(stream, "GET /metrics HTTP/1.0\r\nHost: {target}\r\n\r\n").ok()?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).ok()?;
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line?.parse().ok()
+}
+
+/// Whether a pod of a list is ready and stays.
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    pod["metadata"]["deletionTimestamp"].is_null()
+        && conditions.is_some_and(|conditions| conditions.iter().any(ready))
+}
+
 impl Drop for LabProcess {
     fn drop(&mut self) {
         let pid = self.running.pid();
@@ -207,7 +247,7 @@ impl Drop for LabProcess {
             self.running.signal(Signal::CONT);
             self.running.signal(Signal::TERM);
             if !std::thread::panicking() {
-                until("the lab ends when asked", Duration::from_secs(10), || {
+                until("the lab ends when asked", Duration::from_secs(60), || {
                     (!alive(pid)).then_some(())
                 });
             }

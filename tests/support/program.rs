@@ -213,7 +213,7 @@ impl Running {
 
     /// Once it has ended its streams must close too: whoever keeps them open is its orphan.
     fn drain(&mut self) {
-        self.deadline = self.deadline.min(self.clock.now().plus(Duration::from_secs(10)));
+        self.deadline = self.deadline.min(self.clock.now().plus(Duration::from_secs(30)));
     }
 
     #[track_caller]

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Program;
+
 /// The first of `names` that is on the path.
 ///
 /// Where it is missing the test says that it did not run, and passes: not everyone who changes a
@@ -16,6 +18,28 @@ pub(crate) fn need(names: &[&str]) -> Option<PathBuf> {
         missing(&format!("`{}` is not installed", names.join("` or `")));
     }
     found
+}
+
+/// The words that start a program in a `net` or `mount` namespace of its own, which `probe`, a
+/// program and its arguments, must be able to use.
+///
+/// It asks for a user namespace first, which needs no rights where it is allowed at all; root may
+/// do without.
+#[track_caller]
+pub(crate) fn unshare(namespace: &str, probe: &[&str]) -> Option<Vec<String>> {
+    let program = need(&["unshare"])?.display().to_string();
+    let own = format!("--{namespace}");
+    for flags in [&["--map-root-user", own.as_str()][..], &[own.as_str()]] {
+        let start = [&[program.as_str()], flags, &["--"]].concat();
+        if Program::new(start[0]).args(&start[1..]).args(probe).run().code == Some(0) {
+            return Some(start.into_iter().map(str::to_owned).collect());
+        }
+    }
+    missing(&format!(
+        "`{program} {own}` is forbidden here: allow user namespaces (sysctl \
+         `user.max_user_namespaces`, or the container's seccomp profile), or run as root"
+    ));
+    None
 }
 
 /// Says why a test did not run, or fails where everything is required.
