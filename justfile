@@ -1,4 +1,4 @@
-# One recipe a gate; `scripts/test` runs them all, with the tests last.
+# One recipe a gate; `scripts/test` runs them all.
 
 export RUSTDOCFLAGS := "-D warnings"
 

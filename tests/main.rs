@@ -1,7 +1,7 @@
 //! The one integration binary: a module a command, played by the real program on the real lab.
 //!
 //! `support` starts and ends programs, `tidy` holds the rules of the code base that the compiler
-//! cannot. A test that measures runs alone: see `.config/nextest.toml`.
+//! cannot. A test that measures latency runs alone: see `.config/nextest.toml`.
 #![cfg(test)]
 
 mod bounds;

@@ -181,40 +181,53 @@ fn what_can_never_be_taken_back_is_forgotten_by_someone() {
     site.accepts_a_run();
 }
 
-#[test]
-fn a_fault_is_taken_back_however_it_ends() {
-    let mend = "echo once >> mended";
-    let forever = "sleep 600 & echo $! >> pids; echo $$ >> pids; wait";
-    let guard = ("guard", "[{indicator: ready, above: 1, for: 1s}]");
+const FOREVER: &str = "sleep 600 & echo $! >> pids; echo $$ >> pids; wait";
+
+/// A run of a script, taken back once at its end, which a signal may bring.
+#[track_caller]
+fn check_taken_back(script: &str, more: &[(&str, &str)], signal: Option<Signal>) {
     let site = Site::new();
-    // By a signal, by the guard, at its time, and by itself.
-    for (signal, more, script) in [
-        (Some(Signal::INT), vec![], forever),
-        (Some(Signal::TERM), vec![], forever),
-        (None, vec![guard], forever),
-        (None, vec![], forever),
-        (None, vec![], "sleep 600 & echo $! >> pids; echo $$ >> pids"),
-    ] {
-        let running = site.run(&Site::command(script, mend), &more).start();
-        let pids = site.pids(2);
-        if let Some(signal) = signal {
-            running.signal(signal);
-        }
-        let done = running.finish();
-        assert_eq!(done.code == Some(130), signal.is_some(), "{done}");
-        assert_ne!(done.code, Some(1), "{done}");
-        assert!(!pids.iter().any(|pid| alive(*pid)), "it outlived the run: {done}");
-        let mended = fs_err::read_to_string(site.file("mended")).unwrap();
-        assert_eq!(mended, "once\n", "{done}");
-        assert_eq!(site.states(), ["done", "done"]);
-        assert!(done.stderr.contains("undo by `sh -c echo once >> mended`: exit status 0"));
-        let background = done.stderr.contains("it had left running, and we ended: sleep (");
-        assert_eq!(background, script != forever, "{done}");
-        site.accepts_a_run();
-        fs_err::remove_dir_all(site.lab.store()).unwrap();
-        fs_err::remove_file(site.file("pids")).unwrap();
-        fs_err::remove_file(site.file("mended")).unwrap();
+    let running = site.run(&Site::command(script, "echo once >> mended"), more).start();
+    let pids = site.pids(2);
+    if let Some(signal) = signal {
+        running.signal(signal);
     }
+    let done = running.finish();
+    assert_eq!(done.code == Some(130), signal.is_some(), "{done}");
+    assert_ne!(done.code, Some(1), "{done}");
+    assert!(!pids.iter().any(|pid| alive(*pid)), "it outlived the run: {done}");
+    assert_eq!(fs_err::read_to_string(site.file("mended")).unwrap(), "once\n", "{done}");
+    assert_eq!(site.states(), ["done", "done"]);
+    assert!(done.stderr.contains("undo by `sh -c echo once >> mended`: exit status 0"));
+    let background = done.stderr.contains("it had left running, and we ended: sleep (");
+    assert_eq!(background, script != FOREVER, "{done}");
+    site.accepts_a_run();
+}
+
+#[test]
+fn a_fault_ended_by_ctrl_c_is_taken_back() {
+    check_taken_back(FOREVER, &[], Some(Signal::INT));
+}
+
+#[test]
+fn a_fault_ended_by_sigterm_is_taken_back() {
+    check_taken_back(FOREVER, &[], Some(Signal::TERM));
+}
+
+#[test]
+fn a_fault_ended_by_the_guard_is_taken_back() {
+    let guard = ("guard", "[{indicator: ready, above: 1, for: 1s}]");
+    check_taken_back(FOREVER, &[guard], None);
+}
+
+#[test]
+fn a_fault_ended_at_its_time_is_taken_back() {
+    check_taken_back(FOREVER, &[], None);
+}
+
+#[test]
+fn a_fault_that_ends_by_itself_is_taken_back() {
+    check_taken_back("sleep 600 & echo $! >> pids; echo $$ >> pids", &[], None);
 }
 
 #[test]

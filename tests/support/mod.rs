@@ -4,6 +4,7 @@
 pub(crate) mod chromium;
 pub(crate) mod hypothesis;
 pub(crate) mod lab;
+pub(crate) mod machine;
 pub(crate) mod program;
 pub(crate) mod recording;
 pub(crate) mod tool;

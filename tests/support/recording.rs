@@ -2,7 +2,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
     time::UNIX_EPOCH,
 };
 
@@ -36,10 +35,11 @@ pub(crate) fn manifest(run: &Path) -> Value {
 /// It is made under another name and renamed when whole, so a test that is killed leaves none.
 #[track_caller]
 pub(crate) fn shared_recording() -> PathBuf {
-    // nextest runs those who may make it one at a time; plain `cargo test` runs them as threads.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // Held until this returns. Processes and threads wait for each other here: each opens the
+    // file for itself.
+    let making = fs_err::File::create(home.join("recording.lock")).unwrap();
+    making.lock().unwrap();
     let built = fs_err::metadata(env!("CARGO_BIN_EXE_homeostat")).unwrap().modified().unwrap();
     let stamp = built.duration_since(UNIX_EPOCH).unwrap().as_millis();
     let store = home.join(format!("recording-{stamp}"));

@@ -2,8 +2,12 @@
 
 use std::{
     env,
+    io::Write as _,
+    panic::Location,
     path::{Path, PathBuf},
 };
+
+use fs_err::OpenOptions;
 
 use super::Program;
 
@@ -47,6 +51,21 @@ pub(crate) fn unshare(namespace: &str, probe: &[&str]) -> Option<Vec<String>> {
 pub(crate) fn missing(why: &str) {
     assert!(env::var_os("HOMEOSTAT_REQUIRE").is_none(), "{why}");
     eprintln!("not run: {why}");
+}
+
+/// Says that a test did not run because the machine is busy with other things.
+///
+/// It passes even where everything is required: `scripts/test` names the file in which it is
+/// noted, and allows two of them.
+#[track_caller]
+pub(crate) fn too_busy(why: &str) {
+    let line = format!("not run: too busy: {}: {why}", Location::caller());
+    eprintln!("{line}");
+    if let Some(file) = env::var_os("HOMEOSTAT_NOT_RUN") {
+        // One write, so that lines of several tests do not mix.
+        let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
