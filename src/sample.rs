@@ -105,6 +105,8 @@ pub struct Series {
     pub times: Vec<Time>,
     /// The values; NaN is kept, the stale marker is [`STALE`].
     pub values: Vec<f64>,
+    /// Whether it had samples before these; see [`SeriesSet::forget_until`].
+    pub forgotten: bool,
 }
 
 impl Series {
@@ -174,6 +176,7 @@ impl SeriesSet {
             let old = series.times.partition_point(|t| *t <= time);
             series.times.drain(..old);
             series.values.drain(..old);
+            series.forgotten |= old > 0;
         }
     }
 }

@@ -14,6 +14,7 @@ mod judge;
 mod kubectl;
 mod lab_api;
 mod lint;
+mod missed;
 mod orphans;
 mod readme;
 mod report;

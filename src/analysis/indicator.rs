@@ -1,8 +1,12 @@
 //! The value of an indicator at one time, from what was scraped and watched.
 
-use std::time::Duration;
+use std::{
+    borrow::{Borrow, Cow},
+    time::Duration,
+};
 
 use super::{
+    birth::Readings,
     buckets::{Bucket, histogram_quantile},
     losses::{blind_between, counts_as_ready, sight_until},
     rate::rate,
@@ -31,17 +35,17 @@ enum Parts<'a> {
     Quantile {
         quantile: f64,
         /// By upper bound; the series of all pods that have it.
-        buckets: Vec<(f64, Vec<&'a Series>)>,
+        buckets: Vec<(f64, Vec<Counter<'a>>)>,
         over: Duration,
     },
     Ratio {
-        part: Vec<&'a Series>,
-        whole: Vec<&'a Series>,
+        part: Vec<Counter<'a>>,
+        whole: Vec<Counter<'a>>,
         same_metric: bool,
         over: Duration,
     },
     Rate {
-        counters: Vec<&'a Series>,
+        counters: Vec<Counter<'a>>,
         over: Duration,
     },
     Gauge {
@@ -58,23 +62,26 @@ enum Parts<'a> {
     Server,
 }
 
+/// A counter, with the zero that it began with where that is known.
+type Counter<'a> = Cow<'a, Series>;
+
 impl<'a> Plan<'a> {
     /// Finds what an indicator is made of.
     pub fn new(kind: &IndicatorKind, observed: &'a Observed, semantics: Semantics) -> Self {
         let parts = match kind {
             IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
                 quantile: quantile.get(),
-                buckets: by_bound(&series(&bucket_selector(histogram), observed)),
+                buckets: by_bound(counters(&bucket_selector(histogram), observed)),
                 over: *over,
             },
             IndicatorKind::Ratio { part, whole, over } => Parts::Ratio {
-                part: series(part, observed),
-                whole: series(whole, observed),
+                part: counters(part, observed),
+                whole: counters(whole, observed),
                 same_metric: part.metric == whole.metric,
                 over: *over,
             },
             IndicatorKind::Rate { counter, over } => {
-                Parts::Rate { counters: series(counter, observed), over: *over }
+                Parts::Rate { counters: counters(counter, observed), over: *over }
             }
             IndicatorKind::Gauge { gauge, aggregate } => {
                 Parts::Gauge { gauges: series(gauge, observed), aggregate: *aggregate }
@@ -98,6 +105,8 @@ impl<'a> Plan<'a> {
     ///   error was ever counted) is 0; a part of another metric that has none may just not have
     ///   been seen, so there is no point. Over a whole that did not rise there is no number.
     /// - rate: the sum over all series that have one.
+    /// - all three: a counter whose page was read before without it began there at 0, so that its
+    ///   first value counts; Prometheus leaves it out.
     /// - gauge: over all series that are alive at the time; `min` and `max` skip NaN, as in
     ///   Prometheus.
     /// - pods ready: pods whose condition is true and whose end nobody has asked for. No point
@@ -152,9 +161,8 @@ impl<'a> Plan<'a> {
             Parts::Ratio { part, whole, same_metric: false, .. } => {
                 Some(newest_sample(part, at)?.min(newest_sample(whole, at)?))
             }
-            Parts::Rate { counters: series, .. } | Parts::Gauge { gauges: series, .. } => {
-                newest_sample(series, at)
-            }
+            Parts::Rate { counters, .. } => newest_sample(counters, at),
+            Parts::Gauge { gauges, .. } => newest_sample(gauges, at),
             Parts::PodsReady { .. } | Parts::EventCount { .. } => {
                 self.observed.pods_watched.then(|| sight_until(self.observed, at))
             }
@@ -164,14 +172,14 @@ impl<'a> Plan<'a> {
 
     /// The series whose increments this indicator counts, each increment once: the whole of a
     /// ratio, the +∞ bucket of a histogram. None when it is not made of counters.
-    pub(super) fn counters(&self) -> Option<Vec<&'a Series>> {
+    pub(super) fn counters(&self) -> Option<Vec<&Series>> {
         match &self.parts {
             Parts::Quantile { buckets, .. } => {
                 let all = buckets.iter().filter(|(bound, _)| *bound == f64::INFINITY);
-                Some(all.flat_map(|(_, series)| series.iter().copied()).collect())
+                Some(all.flat_map(|(_, series)| series.iter().map(Cow::as_ref)).collect())
             }
             Parts::Ratio { whole: counters, .. } | Parts::Rate { counters, .. } => {
-                Some(counters.clone())
+                Some(counters.iter().map(Cow::as_ref).collect())
             }
             Parts::Gauge { .. }
             | Parts::PodsReady { .. }
@@ -183,7 +191,7 @@ impl<'a> Plan<'a> {
     fn quantile_at(
         &self,
         quantile: f64,
-        buckets: &[(f64, Vec<&Series>)],
+        buckets: &[(f64, Vec<Counter<'_>>)],
         at: Time,
         over: Duration,
     ) -> Option<Point> {
@@ -202,7 +210,7 @@ impl<'a> Plan<'a> {
         ))
     }
 
-    fn sum_of_rates(&self, series: &[&Series], at: Time, over: Duration) -> Option<f64> {
+    fn sum_of_rates(&self, series: &[Counter<'_>], at: Time, over: Duration) -> Option<f64> {
         let rates = series.iter().filter_map(|one| rate(one, at, over, self.semantics));
         rates.reduce(|sum, rate| sum + rate)
     }
@@ -214,8 +222,12 @@ impl<'a> Plan<'a> {
 }
 
 /// When the newest sample of some series was taken. The end of a series is no sample.
-fn newest_sample<'s>(series: impl IntoIterator<Item = &'s &'s Series>, at: Time) -> Option<Time> {
-    let newest = |one: &&Series| {
+fn newest_sample<'s, S: Borrow<Series> + 's>(
+    series: impl IntoIterator<Item = &'s S>,
+    at: Time,
+) -> Option<Time> {
+    let newest = |one: &'s S| {
+        let one = one.borrow();
         let until = one.times.partition_point(|time| *time <= at);
         let real = one.values[..until].iter().rposition(|value| !is_stale(*value))?;
         Some(one.times[real])
@@ -241,6 +253,11 @@ fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Seri
     found.filter(|series| selector.matches(&series.labels)).collect()
 }
 
+fn counters<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<Counter<'a>> {
+    let readings = Readings::of(observed);
+    series(selector, observed).into_iter().map(|one| readings.with_zero(one)).collect()
+}
+
 /// A histogram is selected by its own name; its buckets carry a suffix.
 fn bucket_selector(histogram: &SeriesSelector) -> SeriesSelector {
     SeriesSelector { metric: format!("{}_bucket", histogram.metric), ..histogram.clone() }
@@ -248,8 +265,8 @@ fn bucket_selector(histogram: &SeriesSelector) -> SeriesSelector {
 
 /// Groups series by the number in `le`, so that `0.1` and `0.10` are one bound. A series
 /// without a readable `le` is no bucket.
-fn by_bound<'a>(series: &[&'a Series]) -> Vec<(f64, Vec<&'a Series>)> {
-    let mut groups: Vec<(f64, Vec<&Series>)> = Vec::new();
+fn by_bound(series: Vec<Counter<'_>>) -> Vec<(f64, Vec<Counter<'_>>)> {
+    let mut groups: Vec<(f64, Vec<Counter<'_>>)> = Vec::new();
     for one in series {
         let bound = one.labels.get("le").and_then(|le| le.parse::<f64>().ok());
         let Some(bound) = bound.filter(|bound| !bound.is_nan()) else { continue };
@@ -357,6 +374,36 @@ mod tests {
     #[test]
     fn no_error_counted_yet_is_no_error() {
         check(&ratio("r{code=~\"5..\"}", "r"), &[("r{code=\"200\"}", "0+90x6")], Some(0.0));
+    }
+
+    const UP: (&str, &str) = ("up{i=\"a\"}", "1x6");
+
+    #[test]
+    fn an_error_that_is_born_with_the_fault_counts() {
+        let born = ("r{code=\"503\",i=\"a\"}", "_x5 500 500");
+        let rows = [UP, ("r{code=\"200\",i=\"a\"}", "0+1000x6"), born];
+        // 2,000 in 20 s, and 500 more: to the right there is no gap, at the left 10 s are added
+        // to the one, and to the other nothing, since it began at 0.
+        let want = (500.0 / 30.0) / (3000.0 / 30.0 + 500.0 / 30.0);
+        check(&ratio("r{code=~\"5..\"}", "r"), &rows, Some(want));
+        // Without a page that was read before, nobody knows.
+        check(&ratio("r{code=~\"5..\"}", "r"), &rows[1..], Some(0.0));
+        check(&rate_of("r{code=\"503\"}"), &[UP, ("r{code=\"503\",i=\"a\"}", "_x6 9")], Some(0.3));
+    }
+
+    #[test]
+    fn a_histogram_that_is_born_with_the_fault_counts() {
+        let rows = [
+            UP,
+            ("h_bucket{le=\"0.1\",route=\"api\",code=\"200\",i=\"a\"}", "0+10x6"),
+            ("h_bucket{le=\"+Inf\",route=\"api\",code=\"200\",i=\"a\"}", "0+10x6"),
+            ("h_bucket{le=\"0.1\",route=\"api\",code=\"503\",i=\"a\"}", "_x6 0"),
+            ("h_bucket{le=\"+Inf\",route=\"api\",code=\"503\",i=\"a\"}", "_x6 90"),
+        ];
+        // 90 of 120 lie beyond 0.1 s.
+        let observed = of_series(set(10, &rows));
+        let point = value_at(&quantile(0.5), &observed, 60).unwrap();
+        assert_eq!((point.lower, point.upper), (0.1, f64::INFINITY));
     }
 
     #[test]

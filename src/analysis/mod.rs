@@ -1,6 +1,7 @@
 //! From what was seen to what it says, without judging: indicators on their grids, the blast
 //! radius, the evidence, the mechanism. Pure: a function of the hypothesis and the observation.
 
+mod birth;
 mod blast;
 pub mod buckets;
 mod confirm;
@@ -39,7 +40,7 @@ pub use size::{MOST_POINTS, TooManyPoints, check_size};
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
 /// the same bytes from the same recording.
-pub const ANALYSIS_VERSION: u32 = 1;
+pub const ANALYSIS_VERSION: u32 = 2;
 
 /// What an observation says; a run that is still going on is an observation too, of the phases
 /// that it reached.
@@ -161,8 +162,8 @@ pub struct Summary {
 /// Counter increments that the samples cannot show, bounded from above.
 ///
 /// A pod that dies takes what it counted after its last scrape with it: at most its last rate ×
-/// the time from the last scrape to its death. A new series starts with a first value that
-/// no rate ever counts.
+/// the time from the last scrape to its death. A new series starts with a first value that no
+/// rate counts, unless its page was read before without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Unseen {
     /// Series that ended during the run.

@@ -23,7 +23,8 @@ const FIRST_SCRAPES: u32 = 2;
 /// two samples and that over its last `over`. A burst just before the death exceeds this bound.
 ///
 /// A series that begins with a value counted that much before its first sample, and no rate
-/// shows it. (After a fall the first value is part of the rate.)
+/// shows it. (After a fall the first value is part of the rate, and so it is where the page was
+/// read before without the series: see `birth`.)
 pub(super) fn unseen(
     plan: &Plan<'_>,
     observed: &Observed,
@@ -216,6 +217,11 @@ mod tests {
             &[("c", "_ _ _ 30 40")],
             Unseen { began: 1, first_values: 30.0, seen: 10.0, ..NOTHING },
         );
+    }
+
+    #[test]
+    fn a_first_value_that_is_known_to_have_risen_from_zero_is_seen() {
+        check(&[("up", "1x15"), ("c", "_x7 30 40")], Unseen { began: 1, seen: 40.0, ..NOTHING });
     }
 
     #[test]

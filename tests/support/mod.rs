@@ -5,6 +5,7 @@ pub(crate) mod chromium;
 pub(crate) mod hypothesis;
 pub(crate) mod lab;
 pub(crate) mod machine;
+pub(crate) mod page;
 pub(crate) mod program;
 pub(crate) mod recording;
 pub(crate) mod tool;
@@ -12,6 +13,7 @@ pub(crate) mod verdict;
 
 pub(crate) use hypothesis::HypothesisFile;
 pub(crate) use lab::LabProcess;
+pub(crate) use page::ScriptedTarget;
 pub(crate) use program::{Done, Program, Running, homeostat};
 pub(crate) use recording::{run_directory, shared_recording};
 pub(crate) use verdict::VerdictFile;

@@ -1,0 +1,111 @@
+//! What a judgement was not given must not make it a pass: scripted targets on which one was
+//! once made.
+
+use crate::support::{ScriptedTarget, VerdictFile, page::Moment, run_directory};
+
+/// The fault shows on the page as `fault_on`.
+const TEXT: &str = r#"
+version: 1
+name: missed
+claim: Nothing that callers notice happens.
+phases: {before: 5s, during: 4s, after: 4s, step: 1s}
+sources: {scrape: {targets: ["TARGET"], interval: 500ms}}
+fault: FAULT
+evidence: [{indicator: fault_on, during: {above: 1}}]
+indicators:
+  fault_on: {gauge: fault_on, aggregate: max}
+"#;
+
+const ERRORS: &str = r#"
+  errors: {ratio: 'requests_total{code=~"5.."}', of: requests_total, over: 2s}
+checks:
+  - {indicator: errors, during: {below: 1%}}
+  - {indicator: errors, recovers: {below: 1%, in: 4s}}
+"#;
+
+const LATENCY: &str = "
+  p50: {quantile: 0.5, histogram: request_duration_seconds, over: 2s}
+checks:
+  - {indicator: p50, during: {below: 1s}}
+";
+
+fn fault_on(moment: &Moment) -> String {
+    format!("fault_on {}\n", u8::from(moment.fault.is_some()))
+}
+
+/// 100 requests a second without an error.
+fn requests(moment: &Moment) -> String {
+    format!("# TYPE requests_total counter\nrequests_total{{code=\"200\"}} {}\n", moment.up * 100.0)
+}
+
+/// Runs it and holds the verdict.
+#[track_caller]
+fn check(
+    text: &str,
+    page: impl Fn(&Moment) -> String + Send + 'static,
+    code: i32,
+    look: impl FnOnce(&VerdictFile),
+) {
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    target.run(&format!("{}{}", TEXT.trim_end(), text)).run().exits(code);
+    let verdict = VerdictFile::of_run(&run_directory(&target.store()));
+    assert_eq!(verdict.evidence(), "confirmed");
+    look(&verdict);
+}
+
+#[test]
+fn errors_under_a_label_that_appears_with_the_fault_count() {
+    let page = |moment: &Moment| {
+        let born = moment.fault.map(|_| "requests_total{code=\"503\"} 500\n");
+        requests(moment) + born.unwrap_or_default()
+    };
+    check(ERRORS, page, 10, |verdict| {
+        let errors = verdict.check("errors.during.below");
+        assert_eq!(errors.outcome(), "fail");
+        // 500 among some 200 in the two seconds around them.
+        assert!(errors.observed("value") > 0.5, "{}", errors.observed("value"));
+    });
+}
+
+#[test]
+fn no_error_at_all_is_a_pass() {
+    check(ERRORS, requests, 0, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").outcome(), "pass");
+    });
+}
+
+/// Buckets of a histogram: how many took at most a second, and how many there were.
+fn histogram(code: u32, quick: f64, all: f64) -> String {
+    let name = "request_duration_seconds_bucket";
+    format!(
+        "{name}{{code=\"{code}\",le=\"1\"}} {quick}\n{name}{{code=\"{code}\",le=\"+Inf\"}} {all}\n"
+    )
+}
+
+#[test]
+fn a_histogram_under_a_label_that_appears_with_the_fault_counts() {
+    let page = |moment: &Moment| {
+        let all = moment.up * 100.0;
+        let born = moment.fault.map(|_| histogram(503, 0.0, 1000.0));
+        "# TYPE request_duration_seconds histogram\n".to_owned()
+            + &histogram(200, all, all)
+            + &born.unwrap_or_default()
+    };
+    check(LATENCY, page, 10, |verdict| {
+        assert_eq!(verdict.check("p50.during.below").outcome(), "fail");
+    });
+}
+
+#[test]
+fn the_guard_counts_them_too() {
+    // Twice a second errors of another kind, of which there never are more: the ratio stays high.
+    let page = |moment: &Moment| {
+        let kinds = moment.fault.map_or(0, |seconds| 1 + (seconds * 2.0) as u32).min(100);
+        let born = |kind: u32| format!("requests_total{{code=\"5{kind:02}\"}} 500\n");
+        requests(moment) + &(0..kinds).map(born).collect::<String>()
+    };
+    let guarded = format!("{ERRORS}guard: [{{indicator: errors, above: 50%, for: 1s}}]\n");
+    check(&guarded, page, 10, |verdict| {
+        assert_eq!(verdict.grounds(), ["failed", "guard_tripped"]);
+    });
+}
