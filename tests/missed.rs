@@ -97,6 +97,22 @@ fn a_histogram_under_a_label_that_appears_with_the_fault_counts() {
 }
 
 #[test]
+fn a_gauge_with_a_time_of_its_own_that_vanishes_is_gone() {
+    let depth = "
+  depth: {gauge: queue_depth, aggregate: max}
+checks:
+  - {indicator: depth, during: {below: 10}}
+";
+    let page = |moment: &Moment| {
+        let shown = format!("queue_depth 1 {}\n", moment.at.as_millis());
+        if moment.fault.is_none() { shown } else { String::new() }
+    };
+    check(depth, page, 11, |verdict| {
+        assert_eq!(verdict.check("depth.during.below").outcome(), "inconclusive");
+    });
+}
+
+#[test]
 fn the_guard_counts_them_too() {
     // Twice a second errors of another kind, of which there never are more: the ratio stays high.
     let page = |moment: &Moment| {

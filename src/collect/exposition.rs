@@ -146,6 +146,10 @@ pub enum Why {
     Duplicate,
     #[error("a series that the scraper writes itself")]
     Reserved,
+    #[error("its timestamp is more than 10 minutes ahead of the scrape")]
+    Ahead,
+    #[error("its timestamp is more than an hour older than the scrape")]
+    Behind,
 }
 
 /// The iterator behind [`scan`].

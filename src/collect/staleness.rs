@@ -1,11 +1,12 @@
 //! From pages to samples of series, as Prometheus makes them: target labels laid over, the
 //! scraper's own series added, and a stale marker where a series ended.
 //!
-//! Differs from Prometheus in nothing that is meant: `honor_labels` is off unless asked for,
-//! `honor_timestamps` is on. A series whose page gives it a time of its own gets no stale marker, since its end is not
-//! the scrape's to say.
+//! `honor_labels` is off unless asked for, `honor_timestamps` is on. Differs from Prometheus in one
+//! thing: a series whose page gives it a time of its own ends, too, when a page no longer shows it,
+//! as with `track_timestamps_staleness` there. Without that its last value would count for the
+//! whole lookback, long after what exposed it had died.
 
-use std::collections::HashSet;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     exposition::Why,
@@ -20,14 +21,23 @@ use crate::{
 /// The series that every scrape writes, whatever came of it.
 const REPORT: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
 
+/// How far ahead of its scrape a sample's own time may be. Source: `maxAheadTime` in prometheus
+/// `scrape/scrape.go`.
+const MOST_AHEAD: Duration = Duration::from_mins(10);
+
+/// How much older than its scrape a sample's own time may be. Prometheus refuses what is older than
+/// half a block before its newest sample: an hour. Source: `appendableMinValidTime` in prometheus
+/// `tsdb/head.go`.
+const MOST_BEHIND: Duration = Duration::from_hours(1);
+
 /// The series of one target, from scrape to scrape.
 #[derive(Debug)]
 pub(super) struct TargetSeries {
     target: Labels,
     /// Whether the labels of the page win over those of the target.
     honor_labels: bool,
-    /// What the last scrape showed, of the series that may get a stale marker.
-    live: HashSet<Labels>,
+    /// What the last scrape showed, and the time of its sample.
+    live: HashMap<Labels, Time>,
     /// Whether anything was ever written.
     scraped: bool,
 }
@@ -41,14 +51,15 @@ pub(super) struct Scraped {
 
 impl TargetSeries {
     pub(super) fn new(target: Labels, honor_labels: bool) -> Self {
-        Self { target, honor_labels, live: HashSet::new(), scraped: false }
+        Self { target, honor_labels, live: HashMap::new(), scraped: false }
     }
 
-    /// The rows of a page. Samples under the name and labels of the scraper's own series are
-    /// moved from the page's samples to its bad lines.
+    /// The rows of a page. Samples under the name and labels of the scraper's own series, and those
+    /// whose own time is far from that of the scrape, are moved from the page's samples to its bad
+    /// lines.
     pub(super) fn page(&mut self, scraped: Scraped, page: &mut Page) -> Vec<RawRow> {
         let mut rows = Vec::with_capacity(page.samples.len() + REPORT.len());
-        let mut live = HashSet::with_capacity(page.samples.len());
+        let mut live = HashMap::with_capacity(page.samples.len());
         for sample in std::mem::take(&mut page.samples) {
             let PageSample { line, labels, value, stamp, blank } = sample;
             let exposed = labels.metric().to_owned();
@@ -61,14 +72,18 @@ impl TargetSeries {
                 page.refuse(line, &exposed, Why::Reserved);
                 continue;
             }
-            if stamp.is_none() {
-                live.insert(labels.clone());
+            let time = stamp.unwrap_or(scraped.at);
+            if let Some(why) = out_of_bounds(time, scraped.at) {
+                page.refuse(line, &exposed, why);
+                continue;
             }
-            rows.push(RawRow { labels, time: stamp.unwrap_or(scraped.at), value });
+            live.insert(labels.clone(), time);
+            rows.push(RawRow { labels, time, value });
         }
         let samples = rows.len();
-        let ended = std::mem::replace(&mut self.live, live);
-        rows.extend(stale(ended.into_iter().filter(|old| !self.live.contains(old)), scraped.at));
+        let mut ended = std::mem::replace(&mut self.live, live);
+        ended.retain(|old, _| !self.live.contains_key(old));
+        rows.extend(stale(ended, scraped.at));
         rows.extend(self.about(scraped, 1.0, samples));
         rows
     }
@@ -84,7 +99,9 @@ impl TargetSeries {
     pub(super) fn gone(&mut self, at: Time) -> Vec<RawRow> {
         let mut ended = std::mem::take(&mut self.live);
         if std::mem::take(&mut self.scraped) {
-            ended.extend(REPORT.map(|name| self.report(name)));
+            // Their last samples are those of the last scrape.
+            let before = at.minus(Duration::from_millis(1));
+            ended.extend(REPORT.map(|name| (self.report(name), before)));
         }
         stale(ended, at)
     }
@@ -135,9 +152,23 @@ impl TargetSeries {
     }
 }
 
-fn stale(ended: impl IntoIterator<Item = Labels>, at: Time) -> Vec<RawRow> {
-    let mut rows: Vec<RawRow> =
-        ended.into_iter().map(|labels| RawRow { labels, time: at, value: STALE }).collect();
+/// What is wrong with the time of a sample that was scraped at a time.
+fn out_of_bounds(time: Time, scraped_at: Time) -> Option<Why> {
+    if time > scraped_at.plus(MOST_AHEAD) {
+        Some(Why::Ahead)
+    } else if time < scraped_at.minus(MOST_BEHIND) {
+        Some(Why::Behind)
+    } else {
+        None
+    }
+}
+
+/// The ends of series, each with the time of its last sample. One that is ahead of the scrape ends
+/// right after that sample: a marker before it would be left out.
+fn stale(ended: HashMap<Labels, Time>, at: Time) -> Vec<RawRow> {
+    let after = |last: Time| last.plus(Duration::from_millis(1));
+    let end = |(labels, last)| RawRow { labels, time: at.max(after(last)), value: STALE };
+    let mut rows: Vec<RawRow> = ended.into_iter().map(end).collect();
     // A set has no order of its own, and a recording should be the same each time.
     rows.sort_by(|a, b| a.labels.cmp(&b.labels));
     rows
@@ -226,10 +257,37 @@ mod tests {
     }
 
     #[test]
-    fn a_series_with_its_own_time_gets_no_stale_marker() {
+    fn a_series_with_its_own_time_ends_like_any_other() {
         let mut target = Target::new(&[]);
         target.page("a 1 500", &["a 1@500", "up 1@1000"]);
-        target.failed(&["up 0@2000"]);
+        target.page("b 2 900", &["b 2@900", "a stale@2000", "up 1@2000"]);
+        target.failed(&["b stale@3000", "up 0@3000"]);
+        target.page("b 2 3900", &["b 2@3900", "up 1@4000"]);
+        target.gone(&["b stale@5000", "up stale@5000"]);
+    }
+
+    #[test]
+    fn a_series_that_is_ahead_ends_after_its_last_sample() {
+        let mut target = Target::new(&[]);
+        target.page("a 1 60000", &["a 1@60000", "up 1@1000"]);
+        target.failed(&["a stale@60001", "up 0@2000"]);
+    }
+
+    #[test]
+    fn a_time_far_from_that_of_the_scrape_is_refused_and_its_series_ends() {
+        let mut target = Target::new(&[]);
+        target.1 = 4_000_000;
+        let page = target.page(
+            "ahead 1 4601000\nold 1 401000",
+            &["ahead 1@4601000", "old 1@401000", "up 1@4001000"],
+        );
+        assert_eq!(page.bad_lines, 0);
+        let page = target.page(
+            "ahead 1 4602001\nold 1 401999",
+            &["ahead stale@4601001", "old stale@4002000", "up 1@4002000"],
+        );
+        let whys: Vec<Why> = page.bad.iter().map(|bad| bad.why).collect();
+        assert_eq!(whys, [Why::Ahead, Why::Behind]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct ScriptedTarget {
 
 /// What a page is made of.
 pub(crate) struct Moment {
+    /// Now.
+    pub(crate) at: Time,
     /// Seconds since the target was started.
     pub(crate) up: f64,
     /// Seconds since the fault, if it has come.
@@ -65,7 +67,7 @@ fn serve(listener: &TcpListener, fault: &Path, page: impl Fn(&Moment) -> String)
         let now = clock.now();
         injected = injected.or_else(|| fault.exists().then_some(now));
         let seconds = |since: Time| now.since(since).as_secs_f64();
-        let moment = Moment { up: seconds(started), fault: injected.map(seconds) };
+        let moment = Moment { at: now, up: seconds(started), fault: injected.map(seconds) };
         // Whoever hangs up early has no page.
         answer(stream, &page(&moment)).ok();
     }
