@@ -19,10 +19,13 @@ const REACH: f64 = 1.1;
 /// never beyond the point where the counter would have been 0. The zero point is applied after
 /// the half interval, as 3.x does; old 2.x servers applied it before.
 ///
-/// What a counter gained between its last scrape and a reset is lost; see `unseen`. A NaN sample
-/// makes the rate NaN. The result is never negative for a counter whose samples are not.
+/// What a counter gained between its last scrape and a reset is lost; see `unseen`. The result is
+/// never negative for a counter whose samples are not.
+///
+/// A NaN is no sample here. Prometheus keeps it, and no comparison with it is true: a reset beside
+/// it is missed, and 100, NaN, 40 is a rate below zero.
 pub fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
-    let mut samples = semantics.range(series, at, over);
+    let mut samples = semantics.range(series, at, over).filter(|(_, value)| !value.is_nan());
     let (first_time, first) = samples.next()?;
     let (mut last_time, mut last) = (first_time, first);
     let (mut intervals, mut before_resets) = (0_u32, 0.0);
@@ -135,12 +138,20 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_sample_is_no_number() {
-        let got = rate(&one(10, "1 2 NaN 4"), at(30), secs(50), Semantics::V3);
-        // Comparisons with NaN are false, so only the ends decide, as in Prometheus.
-        assert!(got.is_some_and(|rate| !rate.is_nan()));
-        let got = rate(&one(10, "1 2 3 NaN"), at(30), secs(50), Semantics::V3);
-        assert!(got.is_some_and(f64::is_nan));
+    fn a_nan_is_no_sample() {
+        for (with, without) in [("0 10 NaN 30", "0 10 _ 30"), ("0 10 20 NaN", "0 10 20 _")] {
+            let [with, without] =
+                [with, without].map(|text| rate(&one(10, text), at(30), secs(50), Semantics::V3));
+            assert_eq!(with, without);
+        }
+        check("NaN 5 NaN", 30, Semantics::V3, None);
+    }
+
+    #[test]
+    fn a_reset_beside_a_nan_is_seen() {
+        // prometheus#11433: 100, 100 | 40, 80, 80 rises by 80 in 50 s, and began 50 s before that.
+        let got = rate(&one(10, "100 100 NaN 40 80 80"), at(50), secs(60), Semantics::V3);
+        assert!(got.is_some_and(|rate| rate > 1.0), "{got:?}");
     }
 
     proptest! {
