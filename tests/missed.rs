@@ -112,6 +112,26 @@ checks:
     });
 }
 
+/// A run of a fault that does nothing, by an indicator that is high all along.
+fn busy_anyway(since: &str, code: i32, evidence: &str) {
+    let text = TEXT.replace("fault_on: {gauge: fault_on", "fault_on: {gauge: busy_ratio");
+    let text = text.replace("{above: 1}}]", &format!("{{above: 80%}}{since}}}]"));
+    let target = ScriptedTarget::start(|moment| requests(moment) + "busy_ratio 0.9\n");
+    target.run(&format!("{}{ERRORS}", text.trim_end())).run().exits(code);
+    let verdict = VerdictFile::of_run(&run_directory(&target.store()));
+    assert_eq!(verdict.evidence(), evidence);
+}
+
+#[test]
+fn what_was_so_before_is_no_evidence() {
+    busy_anyway("", 11, "absent");
+}
+
+#[test]
+fn what_is_meant_to_be_so_all_along_may_be_evidence() {
+    busy_anyway(", since: before", 0, "confirmed");
+}
+
 #[test]
 fn the_guard_counts_them_too() {
     // Twice a second errors of another kind, of which there never are more: the ratio stays high.

@@ -31,13 +31,18 @@ pub(super) fn evidence(
             pods_lost(selector, *at_least, asked, observed)
         }
         Evidence::TargetsLost { selector, at_least } => targets_lost(selector, *at_least, observed),
-        Evidence::Indicator { indicator, level } => {
+        Evidence::Indicator { indicator, level, since } => {
             let named = hypothesis.indicator(*indicator);
             let show = |value| named.unit.show(value);
-            let (state, seen) = match reached(&tracks[indicator.0], *level, &named.unit) {
+            let (state, seen) = match reached(&tracks[indicator.0], *level, *since, &named.unit) {
                 Reached::Yes(point) => {
                     let at = point.time.clock_text();
                     (EvidenceState::Confirmed, format!("{} at {at} UTC", show(point.value)))
+                }
+                Reached::Already(point) => {
+                    let at = point.time.clock_text();
+                    let seen = format!("already so before: {} at {at} UTC", show(point.value));
+                    (EvidenceState::Absent, seen)
                 }
                 Reached::No(point) => {
                     (EvidenceState::Absent, format!("nearest was {}", show(point.value)))

@@ -22,13 +22,19 @@ pub(super) fn mechanisms(
 ) -> Vec<MechanismFinding> {
     let find = |mechanism: &Mechanism| match mechanism {
         Mechanism::Replaced { selector, within } => replaced(selector, *within, observed),
-        Mechanism::Indicator { indicator, level } => {
+        Mechanism::Indicator { indicator, level, since } => {
             let named = hypothesis.indicator(*indicator);
             let show = |value| named.unit.show(value);
-            let (state, seen) = match reached(&tracks[indicator.0], *level, &named.unit) {
+            let (state, seen) = match reached(&tracks[indicator.0], *level, *since, &named.unit) {
                 Reached::Yes(point) => {
                     let at = point.time.clock_text();
                     (MechanismState::Held, format!("{} at {at} UTC", show(point.value)))
+                }
+                Reached::Already(point) => {
+                    let (value, at) = (show(point.value), point.time.clock_text());
+                    let seen =
+                        format!("not seen to respond, it was so before: {value} at {at} UTC");
+                    (MechanismState::NotSeen, seen)
                 }
                 Reached::No(point) => {
                     (MechanismState::NotSeen, format!("nearest was {}", show(point.value)))

@@ -295,7 +295,7 @@ mod tests {
             scene::{api, hypothesis, pod, watched},
         },
         hypothesis::{
-            model::{Amount, Evidence, IndicatorKind, Level, Mechanism},
+            model::{Amount, Evidence, IndicatorKind, Level, Mechanism, Since},
             selector::SeriesSelector,
         },
         number::Finite,
@@ -312,7 +312,7 @@ mod tests {
         let level = Level::Above(Finite::new(0.1).unwrap());
         hypothesis.evidence = vec![
             Evidence::PodsLost { selector: api(), at_least: Amount::Count(1) },
-            Evidence::Indicator { indicator: IndicatorId(0), level },
+            Evidence::Indicator { indicator: IndicatorId(0), level, since: Since::Fault },
         ];
         hypothesis.because = vec![Mechanism::Replaced { selector: api(), within: secs(30) }];
         let mut observed = watched(vec![

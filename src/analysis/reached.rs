@@ -1,13 +1,20 @@
-//! Whether an indicator reached a level during the fault.
+//! Whether an indicator reached a level during the fault, and not before it.
 
 use super::{PhaseTrack, Track, words};
-use crate::{hypothesis::model::Level, number::Unit, sample::Point, window::Phase};
+use crate::{
+    hypothesis::model::{Level, Since},
+    number::Unit,
+    sample::Point,
+    window::Phase,
+};
 
 /// Whether an indicator reached a level at some point of *during*.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reached {
     /// It did, here first.
     Yes(Point),
+    /// It did, but it was there before the fault already, here first.
+    Already(Point),
     /// It was seen often enough, and did not; this came nearest.
     No(Point),
     /// It cannot be told, for this reason.
@@ -19,23 +26,43 @@ pub(super) enum Reached {
 /// A point counts only if all it can have been lies at the level: both bounds of a quantile's
 /// bucket. A point whose bounds disagree says neither yes nor no, and is a gap like any other.
 /// When no point counts and more than half of the grid are gaps, it cannot be told.
-pub(super) fn reached(track: &Track, level: Level, unit: &Unit) -> Reached {
-    let Some(during) = track.phase(Phase::During) else {
-        return Reached::Unknown("the run did not reach *during*".to_owned());
+///
+/// What was at the level before the fault says nothing of the fault, unless it may have been there
+/// since *before*. A single point of *before* at the level is enough; with none, *before* must
+/// have been seen as *during* must, or it cannot be told.
+pub(super) fn reached(track: &Track, level: Level, since: Since, unit: &Unit) -> Reached {
+    let found = in_phase(track, Phase::During, level, unit);
+    match (&found, since) {
+        (Reached::Yes(_), Since::Fault) => match in_phase(track, Phase::Before, level, unit) {
+            Reached::Yes(point) => Reached::Already(point),
+            Reached::Unknown(why) => {
+                Reached::Unknown(format!("it was reached, but perhaps before, too: {why}"))
+            }
+            Reached::No(_) | Reached::Already(_) => found,
+        },
+        (Reached::Yes(_), Since::Before)
+        | (Reached::No(_) | Reached::Already(_) | Reached::Unknown(_), _) => found,
+    }
+}
+
+/// The same in one phase, whatever was in the others.
+fn in_phase(track: &Track, phase: Phase, level: Level, unit: &Unit) -> Reached {
+    let Some(part) = track.phase(phase) else {
+        return Reached::Unknown(format!("the run did not reach *{phase}*"));
     };
     let mut outside = Vec::new();
-    for point in during.numbers() {
+    for point in part.numbers() {
         match holds(&point, level) {
             Some(true) => return Reached::Yes(point),
             Some(false) => outside.push(point),
             None => {}
         }
     }
-    let gaps = during.grid.len() - outside.len();
+    let gaps = part.grid.len() - outside.len();
     let nearest = outside.iter().min_by(|a, b| beyond(a, level).total_cmp(&beyond(b, level)));
     match nearest {
-        Some(point) if gaps * 2 <= during.grid.len() => Reached::No(*point),
-        Some(_) | None => Reached::Unknown(untold(during, gaps, level, unit)),
+        Some(point) if gaps * 2 <= part.grid.len() => Reached::No(*point),
+        Some(_) | None => Reached::Unknown(untold(part, gaps, level, unit)),
     }
 }
 
@@ -59,12 +86,13 @@ fn beyond(point: &Point, level: Level) -> f64 {
     }
 }
 
-fn untold(during: &PhaseTrack, gaps: usize, level: Level, unit: &Unit) -> String {
-    if during.n() == 0 {
-        return "no number in *during*".to_owned();
+fn untold(part: &PhaseTrack, gaps: usize, level: Level, unit: &Unit) -> String {
+    let phase = part.phase;
+    if part.n() == 0 {
+        return format!("no number in *{phase}*");
     }
     let level = words::level(level, unit);
-    format!("{gaps} of {} points of *during* cannot say whether it was {level}", during.grid.len())
+    format!("{gaps} of {} points of *{phase}* cannot say whether it was {level}", part.grid.len())
 }
 
 #[cfg(test)]
@@ -87,19 +115,67 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, level: Level, want: &str) {
-        let points = values(text).into_iter().zip(0..);
-        let points = points.map(|(v, n)| v.map(|v| Point::exact(at(n * 5), v))).collect();
-        check_points(points, level, want);
+        check_points(points(text), level, want);
     }
 
     #[track_caller]
     fn check_points(points: Vec<Option<Point>>, level: Level, want: &str) {
-        let got = match reached(&track(points), level, &Unit::None) {
+        let got = said(reached(&track(points), level, Since::Before, &Unit::None));
+        assert_eq!(got, want);
+    }
+
+    fn said(reached: Reached) -> String {
+        match reached {
             Reached::Yes(point) => format!("yes {}", point.value),
+            Reached::Already(point) => format!("already {}", point.value),
             Reached::No(point) => format!("no {}", point.value),
             Reached::Unknown(why) => why,
-        };
-        assert_eq!(got, want);
+        }
+    }
+
+    /// What *before* and *during* say together, of a level above 8.
+    #[track_caller]
+    fn check_since_fault(before: Vec<Option<Point>>, during: &str, want: &str) {
+        let mut track = track(points(during));
+        let grid = (0..).map(|n| at(n * 5 - 100)).zip(before).collect();
+        let before = PhaseTrack { phase: Phase::Before, grid, step: secs(5), summary: None };
+        track.phases.insert(0, before);
+        assert_eq!(said(reached(&track, above(8.0), Since::Fault, &Unit::None)), want);
+        let since_before = reached(&track, above(8.0), Since::Before, &Unit::None);
+        assert_eq!(since_before, in_phase(&track, Phase::During, above(8.0), &Unit::None));
+    }
+
+    fn points(text: &str) -> Vec<Option<Point>> {
+        let points = values(text).into_iter().zip(0..);
+        points.map(|(v, n)| v.map(|v| Point::exact(at(n * 5), v))).collect()
+    }
+
+    #[test]
+    fn a_level_that_is_reached_with_the_fault_is_a_change() {
+        check_since_fault(points("1 2 7"), "1 9 1", "yes 9");
+        check_since_fault(points("1 2 7"), "1 7 1", "no 7");
+    }
+
+    #[test]
+    fn what_was_there_before_the_fault_says_nothing_of_it() {
+        check_since_fault(points("9 9 9"), "9 9 9", "already 9");
+        check_since_fault(points("1 8 1"), "1 9 1", "already 8");
+        // It was never reached in *during*: that is the answer, whatever was before.
+        check_since_fault(points("9 9 9"), "1 1 1", "no 1");
+    }
+
+    #[test]
+    fn a_before_that_was_not_seen_shows_no_change() {
+        let perhaps = "it was reached, but perhaps before, too: ";
+        check_since_fault(points("_ NaN _"), "9", &format!("{perhaps}no number in *before*"));
+        let half = "2 of 3 points of *before* cannot say whether it was at least 8";
+        check_since_fault(points("1 _ NaN"), "9", &format!("{perhaps}{half}"));
+        let around = Point { time: at(0), value: 8.5, lower: 7.0, upper: 9.0 };
+        let one = "1 of 1 points of *before* cannot say whether it was at least 8";
+        check_since_fault(vec![Some(around)], "9", &format!("{perhaps}{one}"));
+        let track = track(points("9"));
+        let got = said(reached(&track, above(8.0), Since::Fault, &Unit::None));
+        assert_eq!(got, format!("{perhaps}the run did not reach *before*"));
     }
 
     #[test]
@@ -153,7 +229,7 @@ mod tests {
     #[test]
     fn before_the_fault_nothing_can_be_told() {
         let track = Track { points: Vec::new(), phases: Vec::new(), unseen: None };
-        let got = reached(&track, above(1.0), &Unit::None);
+        let got = reached(&track, above(1.0), Since::Fault, &Unit::None);
         assert_eq!(got, Reached::Unknown("the run did not reach *during*".to_owned()));
     }
 }

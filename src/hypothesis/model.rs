@@ -282,13 +282,24 @@ pub enum Evidence {
         /// The least number of distinct targets.
         at_least: Amount,
     },
-    /// An indicator showed it: true when its objective held at some point of *during*.
+    /// An indicator showed it: it reached a level at some point of *during*.
     Indicator {
         /// Which.
         indicator: IndicatorId,
         /// The level that it must have reached.
         level: Level,
+        /// Since when it may be there.
+        since: Since,
     },
+}
+
+/// Since when an indicator may be at the level that it has to reach in *during*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The fault: at no point of *before*, or it says nothing of the fault.
+    Fault,
+    /// *before*: it is meant to be there all along.
+    Before,
 }
 
 /// The "because" of the claim.
@@ -307,6 +318,8 @@ pub enum Mechanism {
         indicator: IndicatorId,
         /// The level that shows the mechanism at work.
         level: Level,
+        /// Since when it may be there.
+        since: Since,
     },
     /// A mechanism that this version cannot see (`hpa_scaled`, `rescheduled`).
     Opaque {

@@ -9,7 +9,7 @@ use crate::{
         fingerprint,
         model::{
             Amount, CommandFault, Evidence, Fault, KillMeans, KillPods, Level, Mechanism,
-            PhasePlan, Unowned,
+            PhasePlan, Since, Unowned,
         },
         problem::Problem,
         raw::{Node, Value},
@@ -27,10 +27,12 @@ pub(in crate::hypothesis) const KILL_PODS_KEYS: &[&str] =
 pub(in crate::hypothesis) const COMMAND_KEYS: &[&str] = &["argv", "timeout", "undo"];
 /// The keys of an item of evidence, one set a kind.
 pub(in crate::hypothesis) const EVIDENCE_KEYS: [&[&str]; 3] =
-    [&["pods_lost", "at_least"], &["targets_lost", "at_least"], &["indicator", "during"]];
+    [&["pods_lost", "at_least"], &["targets_lost", "at_least"], &["indicator", "during", "since"]];
 /// The keys of an item of `because`, one set a kind.
 pub(in crate::hypothesis) const BECAUSE_KEYS: [&[&str]; 4] =
-    [&["replaced", "within"], &["indicator", "during"], &["hpa_scaled"], &["rescheduled"]];
+    [&["replaced", "within"], &["indicator", "during", "since"], &["hpa_scaled"], &["rescheduled"]];
+/// The words of `since`.
+pub(in crate::hypothesis) const SINCE_WORDS: &[&str] = &["fault", "before"];
 
 /// Reads `fault`.
 pub(super) fn fault(node: &Node, phases: Option<PhasePlan>, cx: &mut Context<'_>) -> Option<Fault> {
@@ -212,8 +214,8 @@ fn one_evidence(node: &Node, scope: &Scope<'_>, cx: &mut Context<'_>) -> Option<
     let kinds = EVIDENCE_KEYS.map(|keys| keys[0]);
     let (kind, value) = fields.exactly_one(&kinds, &mut cx.problems)?;
     if kind == "indicator" {
-        let (indicator, level) = reached(&fields, value, scope, cx)?;
-        return Some(Evidence::Indicator { indicator, level });
+        let (indicator, level, since) = reached(&fields, value, scope, cx)?;
+        return Some(Evidence::Indicator { indicator, level, since });
     }
     let least = fields.need("at_least", "at_least: 30%", &mut cx.problems);
     let at_least = least.and_then(|node| fields::amount(node, "`at_least`", &mut cx.problems));
@@ -244,8 +246,8 @@ fn mechanism(node: &Node, scope: &Scope<'_>, cx: &mut Context<'_>) -> Option<Mec
     let (kind, value) = fields.exactly_one(&kinds, &mut cx.problems)?;
     match kind {
         "indicator" => {
-            let (indicator, level) = reached(&fields, value, scope, cx)?;
-            Some(Mechanism::Indicator { indicator, level })
+            let (indicator, level, since) = reached(&fields, value, scope, cx)?;
+            Some(Mechanism::Indicator { indicator, level, since })
         }
         "replaced" => {
             cx.need(SourceKind::Kubernetes, node.span, "the mechanism `replaced`");
@@ -282,20 +284,28 @@ pub(super) fn form<'n>(
     Fields::of(node, what, &known, &mut cx.problems)
 }
 
-/// An indicator and the level that it must have reached during the fault.
+/// An indicator, the level that it must have reached during the fault, and since when it may be
+/// there.
 fn reached(
     fields: &Fields<'_>,
     name: &Node,
     scope: &Scope<'_>,
     cx: &mut Context<'_>,
-) -> Option<(IndicatorId, Level)> {
+) -> Option<(IndicatorId, Level, Since)> {
     let found = scope.table.find(name, cx);
+    let since = match fields.get("since") {
+        None => Some(Since::Fault),
+        Some(node) => {
+            let word = fields::word(node, "`since`", SINCE_WORDS, &mut cx.problems);
+            word.map(|word| if word == "before" { Since::Before } else { Since::Fault })
+        }
+    };
     let during = fields.need("during", "during: {above: 80%}", &mut cx.problems)?;
     let inner = Fields::of(during, "`during`", objectives::LEVEL_KEYS, &mut cx.problems)?;
     let (key, node) = inner.exactly_one(objectives::LEVEL_KEYS, &mut cx.problems)?;
     let (id, indicator) = found?;
     let level = objectives::level(key, node, indicator, cx)?;
-    Some((id, level))
+    Some((id, level, since?))
 }
 
 /// A label selector of pods.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{exactly_one, object, of, said, scrape::scrape};
-use crate::hypothesis::check::{indicators, objectives::LEVEL_KEYS};
+use crate::hypothesis::check::{fault::SINCE_WORDS, indicators, objectives::LEVEL_KEYS};
 
 /// The whole file.
 pub(super) fn hypothesis() -> Value {
@@ -259,7 +259,13 @@ pub(super) fn mechanism() -> Value {
 }
 
 fn reached(description: &str) -> Value {
-    object(description, &["indicator", "during"], &[("indicator", name()), ("during", of("level"))])
+    let since = json!({
+        "description": "Since when it may be there: `fault` (not in *before*), or `before`, where it is meant to be there all along.",
+        "enum": SINCE_WORDS,
+        "default": "fault",
+    });
+    let keys = [("indicator", name()), ("during", of("level")), ("since", since)];
+    object(description, &["indicator", "during"], &keys)
 }
 
 fn name() -> Value {
