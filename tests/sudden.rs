@@ -314,7 +314,7 @@ fn a_step_of_the_machines_clock_moves_nothing_and_is_said() {
 #[test]
 fn a_source_that_dies_for_good_ends_in_gaps_and_not_in_a_pass() {
     let lab = LabProcess::start(&[]);
-    let running = lab.run(&placebo().without("guard")).start();
+    let running = lab.run(&placebo()).start();
     reached(&lab.store(), "during", 0.0);
     lab.kill();
     running.finish().exits(11);
