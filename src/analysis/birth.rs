@@ -4,7 +4,7 @@
 //! counter of errors that appears with the fault, at 500, would be worth 0. But a counter begins
 //! at 0, and a page that was read before without the series says when it still was there.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
     frame::Observed,
@@ -12,13 +12,21 @@ use crate::{
     time::Time,
 };
 
-/// When each target's page was read.
-pub(super) struct Readings<'a>(Vec<&'a Series>);
+/// The label of a target's address.
+const INSTANCE: &str = "instance";
+
+/// When each target's page was read: its `up`, by the label that tells most targets apart. Of a
+/// thousand targets, each counter then asks few.
+pub(super) struct Readings<'a>(HashMap<Option<&'a str>, Vec<&'a Series>>);
 
 impl<'a> Readings<'a> {
     /// Of everything that was scraped.
     pub(super) fn of(observed: &'a Observed) -> Self {
-        Self(observed.raw.of_metric("up").collect())
+        let mut by_instance: HashMap<_, Vec<&Series>> = HashMap::new();
+        for up in observed.raw.of_metric("up") {
+            by_instance.entry(up.labels.get(INSTANCE)).or_default().push(up);
+        }
+        Self(by_instance)
     }
 
     /// A counter, with a sample of 0 before its first one, at the last reading of its page that
@@ -43,7 +51,9 @@ impl<'a> Readings<'a> {
         if value.is_nan() || value < 0.0 {
             return None;
         }
-        let of_target = self.0.iter().filter(|up| shown_by(&up.labels, &counter.labels));
+        let named = [counter.labels.get(INSTANCE), None].into_iter();
+        let named = named.filter_map(|instance| self.0.get(&instance)).flatten();
+        let of_target = named.filter(|up| shown_by(&up.labels, &counter.labels));
         let reading = |up: &&Series| {
             let before = up.times.partition_point(|time| *time < first);
             let read = up.values[..before].iter().rposition(|value| *value > 0.0)?;
