@@ -74,6 +74,17 @@ fn no_error_at_all_is_a_pass() {
     });
 }
 
+#[test]
+fn an_error_counter_that_turns_to_nan_is_not_zero() {
+    let page = |moment: &Moment| {
+        let errors = if moment.fault.is_some() { "NaN" } else { "7" };
+        format!("{}requests_total{{code=\"503\"}} {errors}\n", requests(moment))
+    };
+    check(ERRORS, page, 11, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").outcome(), "inconclusive");
+    });
+}
+
 /// Buckets of a histogram: how many took at most a second, and how many there were.
 fn histogram(code: u32, quick: f64, all: f64) -> String {
     let name = "request_duration_seconds_bucket";

@@ -376,6 +376,12 @@ mod tests {
         check(&ratio("r{code=~\"5..\"}", "r"), &[("r{code=\"200\"}", "0+90x6")], Some(0.0));
     }
 
+    #[test]
+    fn an_error_counter_that_is_no_number_is_not_zero() {
+        let rows = [("r{code=\"200\"}", "0+90x6"), ("r{code=\"500\"}", "NaNx6")];
+        check(&ratio("r{code=~\"5..\"}", "r"), &rows, Some(f64::NAN));
+    }
+
     const UP: (&str, &str) = ("up{i=\"a\"}", "1x6");
 
     #[test]

@@ -23,10 +23,18 @@ const REACH: f64 = 1.1;
 /// never negative for a counter whose samples are not.
 ///
 /// A NaN is no sample here. Prometheus keeps it, and no comparison with it is true: a reset beside
-/// it is missed, and 100, NaN, 40 is a rate below zero.
+/// it is missed, and 100, NaN, 40 is a rate below zero. Where too few samples are left without it,
+/// the rate is NaN: the counter is there, so that it must not count as one that never began.
 pub fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
-    let mut samples = semantics.range(series, at, over).filter(|(_, value)| !value.is_nan());
-    let (first_time, first) = samples.next()?;
+    let mut no_number = None;
+    let mut samples = semantics.range(series, at, over).filter(|(_, value)| {
+        no_number = no_number.or(value.is_nan().then_some(f64::NAN));
+        !value.is_nan()
+    });
+    let Some((first_time, first)) = samples.next() else {
+        drop(samples);
+        return no_number;
+    };
     let (mut last_time, mut last) = (first_time, first);
     let (mut intervals, mut before_resets) = (0_u32, 0.0);
     for (time, value) in samples {
@@ -37,7 +45,7 @@ pub fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> 
         intervals += 1;
     }
     if intervals == 0 {
-        return None;
+        return no_number;
     }
     let rise = last - first + before_resets;
     let sampled = last_time.seconds_from(first_time);
@@ -144,7 +152,14 @@ mod tests {
                 [with, without].map(|text| rate(&one(10, text), at(30), secs(50), Semantics::V3));
             assert_eq!(with, without);
         }
-        check("NaN 5 NaN", 30, Semantics::V3, None);
+    }
+
+    #[test]
+    fn a_counter_of_nan_alone_is_no_number_and_not_absent() {
+        for text in ["NaN NaN NaN", "NaN 5 NaN", "5 NaN"] {
+            let got = rate(&one(10, text), at(30), secs(50), Semantics::V3);
+            assert!(got.is_some_and(f64::is_nan), "{text}: {got:?}");
+        }
     }
 
     #[test]
