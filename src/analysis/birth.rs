@@ -32,8 +32,9 @@ impl<'a> Readings<'a> {
     /// A counter, with a sample of 0 before its first one, at the last reading of its page that
     /// did not show it; as it is when there was none.
     ///
-    /// Nothing is known of a series whose earlier samples were forgotten, or whose labels are not
-    /// those of the target that showed it (`honor_labels`).
+    /// Nothing is known of a series whose earlier samples were forgotten, whose labels are not
+    /// those of the target that showed it (`honor_labels`), or to which its page gives times of its
+    /// own: those do not say which reading showed it first.
     pub(super) fn with_zero(&self, counter: &'a Series) -> Cow<'a, Series> {
         let known = (!counter.forgotten).then(|| self.last_without(counter)).flatten();
         known.map_or(Cow::Borrowed(counter), |zero_at| {
@@ -44,7 +45,8 @@ impl<'a> Readings<'a> {
         })
     }
 
-    /// The last time before a counter's first sample at which its page was read.
+    /// The last time at which its page was read before the reading that showed a counter first,
+    /// which has the time of its first sample.
     fn last_without(&self, counter: &Series) -> Option<Time> {
         let (first, value) = (*counter.times.first()?, *counter.values.first()?);
         // NaN and the marker of an end are no numbers, and what begins below 0 is no counter.
@@ -55,8 +57,8 @@ impl<'a> Readings<'a> {
         let named = named.filter_map(|instance| self.0.get(&instance)).flatten();
         let of_target = named.filter(|up| shown_by(&up.labels, &counter.labels));
         let reading = |up: &&Series| {
-            let before = up.times.partition_point(|time| *time < first);
-            let read = up.values[..before].iter().rposition(|value| *value > 0.0)?;
+            let shown = up.times.binary_search(&first).ok()?;
+            let read = up.values[..shown].iter().rposition(|value| *value > 0.0)?;
             Some(up.times[read])
         };
         of_target.filter_map(reading).max()
@@ -71,7 +73,7 @@ fn shown_by(up: &Labels, series: &Labels) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::notation::{at, set};
+    use crate::analysis::notation::{at, labels, set};
 
     const UP: &str = "up{instance=\"a\",job=\"j\"}";
     const C: &str = "c{code=\"503\",instance=\"a\",job=\"j\"}";
@@ -121,10 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_gives_times_of_its_own_does_not_say_which_reading_showed_it() {
+        // Stamped while the first page was written, a moment after its reading began.
+        let mut raw = set(10, &[(UP, "1x6")]);
+        for n in 0..6 {
+            raw.push(&labels(C), Time::from_millis(n * 10_000 + 3), 5000.0);
+        }
+        let observed = Observed { raw, ..Observed::default() };
+        let counter = observed.raw.of_metric("c").next().unwrap();
+        assert!(matches!(Readings::of(&observed).with_zero(counter), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn what_was_forgotten_was_not_born() {
         let mut raw = set(10, &[(UP, "1x6"), (C, "5x6")]);
         // The samples of a page with times of its own are not those of its readings.
-        let late = crate::analysis::notation::labels("late{instance=\"a\",job=\"j\"}");
+        let late = labels("late{instance=\"a\",job=\"j\"}");
         for seconds in [5, 15, 25, 35] {
             raw.push(&late, at(seconds), 700.0);
         }
