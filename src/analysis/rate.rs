@@ -26,15 +26,10 @@ const REACH: f64 = 1.1;
 /// it is missed, and 100, NaN, 40 is a rate below zero. Where too few samples are left without it,
 /// the rate is NaN: the counter is there, so that it must not count as one that never began.
 pub fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
-    let mut no_number = None;
-    let mut samples = semantics.range(series, at, over).filter(|(_, value)| {
-        no_number = no_number.or(value.is_nan().then_some(f64::NAN));
-        !value.is_nan()
-    });
-    let Some((first_time, first)) = samples.next() else {
-        drop(samples);
-        return no_number;
-    };
+    let range = || semantics.range(series, at, over);
+    let too_few = || range().any(|(_, value)| value.is_nan()).then_some(f64::NAN);
+    let mut samples = range().filter(|(_, value)| !value.is_nan());
+    let Some((first_time, first)) = samples.next() else { return too_few() };
     let (mut last_time, mut last) = (first_time, first);
     let (mut intervals, mut before_resets) = (0_u32, 0.0);
     for (time, value) in samples {
@@ -45,7 +40,7 @@ pub fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> 
         intervals += 1;
     }
     if intervals == 0 {
-        return no_number;
+        return too_few();
     }
     let rise = last - first + before_resets;
     let sampled = last_time.seconds_from(first_time);
