@@ -1,7 +1,7 @@
 //! What a judgement was not given must not make it a pass: scripted targets on which one was
 //! once made.
 
-use crate::support::{ScriptedTarget, VerdictFile, page::Moment, run_directory};
+use crate::support::{ScriptedTarget, VerdictFile, run_directory, target::Moment};
 
 /// The fault shows on the page as `fault_on`.
 const TEXT: &str = r#"

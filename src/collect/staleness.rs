@@ -169,7 +169,7 @@ fn stale(ended: HashMap<Labels, Time>, at: Time) -> Vec<RawRow> {
     let after = |last: Time| last.plus(Duration::from_millis(1));
     let end = |(labels, last)| RawRow { labels, time: at.max(after(last)), value: STALE };
     let mut rows: Vec<RawRow> = ended.into_iter().map(end).collect();
-    // A set has no order of its own, and a recording should be the same each time.
+    // A map has no order of its own, and a recording should be the same each time.
     rows.sort_by(|a, b| a.labels.cmp(&b.labels));
     rows
 }

@@ -85,7 +85,7 @@ impl Trial {
         let proxy = Proxy::start(Arc::clone(&board), discovery, api);
         let witness = Witness::begin(clock.clone(), discovery, api);
         let before =
-            until("a fresh lab lists its pods", Duration::from_secs(20), || truth::pods(api));
+            until("a fresh lab lists its pods", Duration::from_secs(60), || truth::pods(api));
 
         let kubeconfig = lab.kubeconfig();
         let dir = lab.store().parent().unwrap().to_owned();

@@ -1,19 +1,19 @@
-//! What several test modules stand on: real programs, the lab, a hypothesis to edit, a recording
-//! to judge, a browser.
+//! What several test modules stand on: real programs, the lab, a target whose page is written
+//! by the test, a hypothesis to edit, a recording to judge, a browser.
 
 pub(crate) mod chromium;
 pub(crate) mod hypothesis;
 pub(crate) mod lab;
 pub(crate) mod machine;
-pub(crate) mod page;
 pub(crate) mod program;
 pub(crate) mod recording;
+pub(crate) mod target;
 pub(crate) mod tool;
 pub(crate) mod verdict;
 
 pub(crate) use hypothesis::HypothesisFile;
 pub(crate) use lab::LabProcess;
-pub(crate) use page::ScriptedTarget;
 pub(crate) use program::{Done, Program, Running, homeostat};
 pub(crate) use recording::{run_directory, shared_recording};
+pub(crate) use target::ScriptedTarget;
 pub(crate) use verdict::VerdictFile;
