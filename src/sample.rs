@@ -118,6 +118,15 @@ impl Series {
         }
     }
 
+    /// The same series with a sample before its first one.
+    #[must_use]
+    pub fn with_first(&self, time: Time, value: f64) -> Self {
+        let mut longer = self.clone();
+        longer.times.insert(0, time);
+        longer.values.insert(0, value);
+        longer
+    }
+
     /// The places of the samples in `(after, until]`.
     pub fn range(&self, after: Time, until: Time) -> std::ops::Range<usize> {
         let from = self.times.partition_point(|t| *t <= after);
@@ -191,16 +200,24 @@ pub struct Point {
     pub time: Time,
     /// The value, or NaN.
     pub value: f64,
-    /// The least it can have been (a quantile's lower bucket bound); the value itself if exact.
+    /// The least it can have been: by a quantile's bucket, and by what was not counted. The value
+    /// itself if exact.
     pub lower: f64,
-    /// The most it can have been (a quantile's upper bucket bound); the value itself if exact.
+    /// The most it can have been, by the same.
     pub upper: f64,
+    /// How many increments of its counters no sample shows, at most. The bounds make up for them.
+    pub uncounted: f64,
 }
 
 impl Point {
     /// A point without measurement uncertainty.
     pub fn exact(time: Time, value: f64) -> Self {
-        Self { time, value, lower: value, upper: value }
+        Self::between(time, value, value, value)
+    }
+
+    /// A point in which all was counted, whose value is known to lie between two bounds.
+    pub fn between(time: Time, lower: f64, value: f64, upper: f64) -> Self {
+        Self { time, value, lower, upper, uncounted: 0.0 }
     }
 
     /// A point that was asked for and has no number.

@@ -9,7 +9,7 @@ version: 1
 name: missed
 claim: Nothing that callers notice happens.
 phases: {before: 5s, during: 4s, after: 4s, step: 1s}
-sources: {scrape: {targets: ["TARGET"], interval: 500ms}}
+sources: {scrape: {targets: [TARGETS], interval: 500ms}}
 fault: FAULT
 evidence: [{indicator: fault_on, during: {above: 1}}]
 indicators:
@@ -47,6 +47,11 @@ fn check(
     look: impl FnOnce(&VerdictFile),
 ) {
     let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    check_target(&target, text, code, look);
+}
+
+#[track_caller]
+fn check_target(target: &ScriptedTarget, text: &str, code: i32, look: impl FnOnce(&VerdictFile)) {
     target.run(&format!("{}{}", TEXT.trim_end(), text)).run().exits(code);
     let verdict = VerdictFile::of_run(&run_directory(&target.store()));
     assert_eq!(verdict.evidence(), "confirmed");
@@ -154,5 +159,82 @@ fn the_guard_counts_them_too() {
     let guarded = format!("{ERRORS}guard: [{{indicator: errors, above: 50%, for: 1s}}]\n");
     check(&guarded, page, 10, |verdict| {
         assert_eq!(verdict.grounds(), ["failed", "guard_tripped"]);
+    });
+}
+
+/// A target that callers reach all the time, without an error, and another one beside it.
+fn gateway_and(page: impl Fn(&Moment) -> String + Send + 'static) -> ScriptedTarget {
+    let gateway = |moment: &Moment| {
+        format!("{}requests_total{{code=\"200\"}} {}\n", fault_on(moment), moment.up * 300.0)
+    };
+    ScriptedTarget::start(gateway).beside(page)
+}
+
+/// A target that is new with the fault, and has counted errors when it is read first.
+fn new_target(more: fn(&Moment) -> String) -> ScriptedTarget {
+    gateway_and(move |moment| {
+        let errors = "requests_total{code=\"503\"} 500\n";
+        if moment.fault.is_some() { more(moment) + errors } else { String::new() }
+    })
+}
+
+#[test]
+fn what_a_new_target_counted_before_its_first_scrape_may_be_errors() {
+    check_target(&new_target(|_| String::new()), ERRORS, 11, |verdict| {
+        let errors = verdict.check("errors.during.below");
+        assert_eq!(
+            (errors.outcome(), errors.reasons().join(" ")),
+            ("inconclusive", "uncounted".into())
+        );
+        assert!(errors.observed("upper") > 0.3, "{}", errors.observed("upper"));
+    });
+}
+
+#[test]
+fn what_a_new_target_counted_is_known_when_it_says_when_it_began() {
+    let began = |moment: &Moment| {
+        let started = moment.at.as_seconds() - moment.fault.unwrap_or_default() - 0.5;
+        format!("process_start_time_seconds {started}\n")
+    };
+    check_target(&new_target(began), ERRORS, 10, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").outcome(), "fail");
+    });
+}
+
+/// A target that dies with the fault, having served a quarter of all requests.
+fn dying_target() -> ScriptedTarget {
+    gateway_and(|moment| if moment.fault.is_none() { requests(moment) } else { String::new() })
+}
+
+#[test]
+fn what_was_lost_with_a_target_may_be_errors() {
+    check_target(&dying_target(), ERRORS, 11, |verdict| {
+        let errors = verdict.check("errors.during.below");
+        assert_eq!(
+            (errors.outcome(), errors.reasons().join(" ")),
+            ("inconclusive", "uncounted".into())
+        );
+    });
+}
+
+#[test]
+fn what_was_lost_is_forgiven_where_it_cannot_decide() {
+    check_target(&dying_target(), &ERRORS.replace("1%", "50%"), 0, |verdict| {
+        let errors = verdict.check("errors.during.below");
+        assert_eq!(errors.outcome(), "pass");
+        assert!(errors.observed("upper") > 0.01, "{}", errors.observed("upper"));
+    });
+}
+
+#[test]
+fn a_window_that_outlasts_its_samples_is_not_seen() {
+    let page = |moment: &Moment| {
+        let away = moment.fault.is_some_and(|seconds| (0.5..2.8).contains(&seconds));
+        if away { String::new() } else { fault_on(moment) + &requests(moment) }
+    };
+    let text = ERRORS.replace("over: 2s", "over: 3s");
+    check_target(&ScriptedTarget::start(page), &text, 11, |verdict| {
+        let reasons = verdict.check("errors.during.below").reasons().join(" ");
+        assert_eq!(reasons, "too_many_gaps");
     });
 }

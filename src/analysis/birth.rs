@@ -37,12 +37,7 @@ impl<'a> Readings<'a> {
     /// own: those do not say which reading showed it first.
     pub(super) fn with_zero(&self, counter: &'a Series) -> Cow<'a, Series> {
         let known = (!counter.forgotten).then(|| self.last_without(counter)).flatten();
-        known.map_or(Cow::Borrowed(counter), |zero_at| {
-            let mut whole = counter.clone();
-            whole.times.insert(0, zero_at);
-            whole.values.insert(0, 0.0);
-            Cow::Owned(whole)
-        })
+        known.map_or(Cow::Borrowed(counter), |zero_at| Cow::Owned(counter.with_first(zero_at, 0.0)))
     }
 
     /// The last time at which its page was read before the reading that showed a counter first,
@@ -53,21 +48,29 @@ impl<'a> Readings<'a> {
         if value.is_nan() || value < 0.0 {
             return None;
         }
-        let named = [counter.labels.get(INSTANCE), None].into_iter();
-        let named = named.filter_map(|instance| self.0.get(&instance)).flatten();
-        let of_target = named.filter(|up| shown_by(&up.labels, &counter.labels));
-        let reading = |up: &&Series| {
+        let reading = |up: &Series| {
             let shown = up.times.binary_search(&first).ok()?;
             let read = up.values[..shown].iter().rposition(|value| *value > 0.0)?;
             Some(up.times[read])
         };
-        of_target.filter_map(reading).max()
+        self.of_target(&counter.labels).filter_map(reading).max()
+    }
+
+    /// The `up` of the target that showed a series.
+    pub(super) fn of_target<'s>(
+        &'s self,
+        series: &'s Labels,
+    ) -> impl Iterator<Item = &'a Series> + use<'a, 's> {
+        let named = [series.get(INSTANCE), None].into_iter();
+        let named = named.filter_map(|instance| self.0.get(&instance)).flatten();
+        named.copied().filter(move |up| shown_by(&up.labels, series))
     }
 }
 
-/// Whether a series has all the labels of a target, which `up` has and nothing else.
-fn shown_by(up: &Labels, series: &Labels) -> bool {
-    up.iter().all(|(name, value)| name == "__name__" || series.get(name) == Some(value))
+/// Whether a series has all the labels of a target, which `up` and other series of the target as
+/// a whole have.
+pub(super) fn shown_by(target: &Labels, series: &Labels) -> bool {
+    target.iter().all(|(name, value)| name == "__name__" || series.get(name) == Some(value))
 }
 
 #[cfg(test)]

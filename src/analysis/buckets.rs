@@ -5,12 +5,14 @@
 const TOLERANCE: f64 = 1e-12;
 
 /// One cumulative bucket: how many observations, or how many a second, were at most `bound`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bucket {
     /// Its upper bound (`le`), included; the last is +∞.
     pub bound: f64,
     /// What was counted up to it.
     pub count: f64,
+    /// What may have been counted up to it besides: the first values of its series.
+    pub first: f64,
 }
 
 /// A quantile, and the bucket that it lies in.
@@ -39,7 +41,12 @@ pub struct Located {
 /// A rank exactly at the count of a bucket belongs to that bucket, so the quantile is its upper
 /// bound: the observation of that rank is known to be at most that. Rounding (up to 1e-12 of the
 /// total) does not carry a rank across the edge, because the bounds would then jump by a bucket.
-pub fn histogram_quantile(quantile: f64, mut buckets: Vec<Bucket>) -> Option<Located> {
+///
+/// What may have been counted besides widens the bounds, and leaves the value as it is: `first` of
+/// the buckets, of any part of which only its bucket is known, and `lost`, of which nothing is.
+/// The quantile is at most a bound when it would be so with everything above it counted and nothing
+/// below; and beyond a bound when it would be so the other way round.
+pub fn histogram_quantile(quantile: f64, mut buckets: Vec<Bucket>, lost: f64) -> Option<Located> {
     buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
     raise(&mut buckets);
     let (last, rest) = buckets.split_last()?;
@@ -47,6 +54,24 @@ pub fn histogram_quantile(quantile: f64, mut buckets: Vec<Bucket>) -> Option<Loc
     if last.bound != f64::INFINITY || total.is_nan() || total <= 0.0 {
         return None;
     }
+    let mut found = locate(quantile, total, rest, highest)?;
+    if lost > 0.0 || last.first > 0.0 {
+        let reaches = |count: f64, total: f64| count >= quantile * total - TOLERANCE * total;
+        let at_most =
+            rest.iter().find(|b| reaches(b.count, total + (last.first - b.first).max(0.0) + lost));
+        let beyond = rest.iter().rfind(|b| {
+            let besides = b.first + lost;
+            !reaches(b.count + besides, total + besides)
+        });
+        let lowest = if rest[0].bound > 0.0 { 0.0 } else { f64::NEG_INFINITY };
+        found.lower = found.lower.min(beyond.map_or(lowest, |bucket| bucket.bound));
+        found.upper = found.upper.max(at_most.map_or(f64::INFINITY, |bucket| bucket.bound));
+    }
+    Some(found)
+}
+
+/// Where the quantile of what was counted lies: `rest` are the buckets below the last.
+fn locate(quantile: f64, total: f64, rest: &[Bucket], highest: f64) -> Option<Located> {
     let rank = quantile * total;
     let Some(place) = rest.iter().position(|bucket| bucket.count >= rank - TOLERANCE * total)
     else {
@@ -56,7 +81,7 @@ pub fn histogram_quantile(quantile: f64, mut buckets: Vec<Bucket>) -> Option<Loc
     if place == 0 && upper <= 0.0 {
         return Some(Located { value: upper, lower: f64::NEG_INFINITY, upper });
     }
-    let below = place.checked_sub(1).map_or(Bucket { bound: 0.0, count: 0.0 }, |p| rest[p]);
+    let below = place.checked_sub(1).map_or(Bucket::default(), |p| rest[p]);
     let part = (rank - below.count) / (rest[place].count - below.count);
     // Nothing over nothing: the rank is 0 and the lowest bucket is empty.
     (!part.is_nan()).then(|| Located {
@@ -89,19 +114,54 @@ mod tests {
     const INF: f64 = f64::INFINITY;
 
     fn buckets(pairs: &[(f64, f64)]) -> Vec<Bucket> {
-        pairs.iter().map(|(bound, count)| Bucket { bound: *bound, count: *count }).collect()
+        pairs
+            .iter()
+            .map(|(bound, count)| Bucket { bound: *bound, count: *count, first: 0.0 })
+            .collect()
     }
 
     #[track_caller]
     fn check(quantile: f64, pairs: &[(f64, f64)], want: (f64, f64, f64)) {
-        let got = histogram_quantile(quantile, buckets(pairs)).unwrap();
+        let got = histogram_quantile(quantile, buckets(pairs), 0.0).unwrap();
         assert!((got.value - want.0).abs() < 1e-9, "{got:?}");
         assert_eq!((got.lower, got.upper), (want.1, want.2));
     }
 
     #[track_caller]
     fn check_none(quantile: f64, pairs: &[(f64, f64)]) {
-        assert_eq!(histogram_quantile(quantile, buckets(pairs)), None);
+        assert_eq!(histogram_quantile(quantile, buckets(pairs), 0.0), None);
+    }
+
+    /// Bounds with counts and first values, and what was lost.
+    #[track_caller]
+    fn check_uncounted(quantile: f64, rows: &[(f64, f64, f64)], lost: f64, want: (f64, f64)) {
+        let buckets = rows.iter().map(|(bound, count, first)| Bucket {
+            bound: *bound,
+            count: *count,
+            first: *first,
+        });
+        let got = histogram_quantile(quantile, buckets.collect(), lost).unwrap();
+        assert_eq!((got.lower, got.upper), want);
+    }
+
+    #[test]
+    fn what_was_lost_may_have_been_fast_or_slow() {
+        let rows = [(0.1, 50.0, 0.0), (0.2, 95.0, 0.0), (0.5, 100.0, 0.0), (INF, 100.0, 0.0)];
+        check_uncounted(0.9, &rows, 0.0, (0.1, 0.2));
+        // 95 of 105 are at most 0.2, and 55 of 105 at most 0.1.
+        check_uncounted(0.9, &rows, 5.0, (0.1, 0.2));
+        check_uncounted(0.9, &rows, 6.0, (0.1, 0.5));
+        check_uncounted(0.9, &rows, 20.0, (0.1, INF));
+        check_uncounted(0.9, &rows, 400.0, (0.0, INF));
+    }
+
+    #[test]
+    fn of_first_values_the_bucket_is_known() {
+        // All of them at most 0.2: they cannot be slower.
+        let fast = [(0.1, 50.0, 0.0), (0.2, 95.0, 90.0), (0.5, 100.0, 90.0), (INF, 100.0, 90.0)];
+        check_uncounted(0.9, &fast, 0.0, (0.1, 0.2));
+        let slow = [(0.1, 50.0, 0.0), (0.2, 95.0, 0.0), (0.5, 100.0, 9.0), (INF, 100.0, 9.0)];
+        check_uncounted(0.9, &slow, 0.0, (0.1, 0.5));
     }
 
     #[test]
@@ -172,8 +232,8 @@ mod tests {
                 pairs.push((f64::from(n) / 10.0, sum));
             }
             pairs.push((INF, sum));
-            let low = histogram_quantile(a.min(b), buckets(&pairs));
-            let high = histogram_quantile(a.max(b), buckets(&pairs));
+            let low = histogram_quantile(a.min(b), buckets(&pairs), 0.0);
+            let high = histogram_quantile(a.max(b), buckets(&pairs), 0.0);
             if let (Some(low), Some(high)) = (low, high) {
                 prop_assert!(low.lower <= low.value && low.value <= low.upper, "{low:?}");
                 prop_assert!(low.value <= high.value + 1e-9, "{low:?} {high:?}");

@@ -1,13 +1,10 @@
 //! The value of an indicator at one time, from what was scraped and watched.
 
-use std::{
-    borrow::{Borrow, Cow},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
-    birth::Readings,
-    buckets::{Bucket, histogram_quantile},
+    buckets::{Bucket, Located, histogram_quantile},
+    counter::{Counter, Counters, Side},
     losses::{blind_between, counts_as_ready, sight_until},
     rate::rate,
     semantics::Semantics,
@@ -28,6 +25,8 @@ pub struct Plan<'a> {
     observed: &'a Observed,
     parts: Parts<'a>,
     semantics: Semantics,
+    /// Whether what was lost with processes that ended widens the bounds.
+    lost_counts: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +41,8 @@ enum Parts<'a> {
         part: Vec<Counter<'a>>,
         whole: Vec<Counter<'a>>,
         same_metric: bool,
+        /// Whether all that the part counts is counted in the whole, too.
+        contained: bool,
         over: Duration,
     },
     Rate {
@@ -62,26 +63,39 @@ enum Parts<'a> {
     Server,
 }
 
-/// A counter, with the zero that it began with where that is known.
-type Counter<'a> = Cow<'a, Series>;
-
 impl<'a> Plan<'a> {
-    /// Finds what an indicator is made of.
-    pub fn new(kind: &IndicatorKind, observed: &'a Observed, semantics: Semantics) -> Self {
+    /// Finds what an indicator is made of; `interval` is that of the scrapes.
+    pub fn new(
+        kind: &IndicatorKind,
+        observed: &'a Observed,
+        semantics: Semantics,
+        interval: Option<Duration>,
+    ) -> Self {
+        let counters = |selector: &SeriesSelector, over: Duration| {
+            let counters = Counters::of(observed, over, interval);
+            series(selector, observed).into_iter().map(|one| counters.read(one)).collect()
+        };
         let parts = match kind {
             IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
                 quantile: quantile.get(),
-                buckets: by_bound(counters(&bucket_selector(histogram), observed)),
+                buckets: by_bound(counters(&bucket_selector(histogram), *over)),
                 over: *over,
             },
-            IndicatorKind::Ratio { part, whole, over } => Parts::Ratio {
-                part: counters(part, observed),
-                whole: counters(whole, observed),
-                same_metric: part.metric == whole.metric,
-                over: *over,
-            },
+            IndicatorKind::Ratio { part, whole, over } => {
+                let same_metric = part.metric == whole.metric;
+                let part = counters(part, *over);
+                let of_whole = |one: &Counter<'_>| whole.matches(&one.series.labels);
+                let contained = same_metric && part.iter().all(of_whole);
+                Parts::Ratio {
+                    part,
+                    whole: counters(whole, *over),
+                    same_metric,
+                    contained,
+                    over: *over,
+                }
+            }
             IndicatorKind::Rate { counter, over } => {
-                Parts::Rate { counters: counters(counter, observed), over: *over }
+                Parts::Rate { counters: counters(counter, *over), over: *over }
             }
             IndicatorKind::Gauge { gauge, aggregate } => {
                 Parts::Gauge { gauges: series(gauge, observed), aggregate: *aggregate }
@@ -94,7 +108,13 @@ impl<'a> Plan<'a> {
             },
             IndicatorKind::PromQl(_) => Parts::Server,
         };
-        Self { observed, parts, semantics }
+        Self { observed, parts, semantics, lost_counts: true }
+    }
+
+    /// The same, with bounds that leave out what was lost with processes that ended.
+    #[must_use]
+    pub fn without_lost(self) -> Self {
+        Self { lost_counts: false, ..self }
     }
 
     /// The value at a time, where `step` is the distance of the grid's points.
@@ -106,7 +126,8 @@ impl<'a> Plan<'a> {
     ///   been seen, so there is no point. Over a whole that did not rise there is no number.
     /// - rate: the sum over all series that have one.
     /// - all three: a counter whose page was read before without it began there at 0, so that its
-    ///   first value counts; Prometheus leaves it out.
+    ///   first value counts; Prometheus leaves it out. What no sample shows of a counter widens
+    ///   the bounds, and never the value.
     /// - gauge: over all series that are alive at the time; `min` and `max` skip NaN, as in
     ///   Prometheus.
     /// - pods ready: pods whose condition is true and whose end nobody has asked for. No point
@@ -118,14 +139,21 @@ impl<'a> Plan<'a> {
             Parts::Quantile { quantile, buckets, over } => {
                 self.quantile_at(*quantile, buckets, at, *over)
             }
-            Parts::Ratio { part, whole, same_metric, over } => {
-                let whole = self.sum_of_rates(whole, at, *over)?;
-                let part = self.sum_of_rates(part, at, *over);
-                let part = part.or(same_metric.then_some(0.0))?;
-                Some(Point::exact(at, if whole > 0.0 { part / whole } else { f64::NAN }))
+            Parts::Ratio { part, whole, same_metric, contained, over } => {
+                let rose = self.sum_of_rates(whole, at, *over)?;
+                let part_rose = self.sum_of_rates(part, at, *over);
+                let part_rose = part_rose.or(same_metric.then_some(0.0))?;
+                if rose <= 0.0 || (part_rose / rose).is_nan() {
+                    return Some(Point::no_number(at));
+                }
+                let [part, whole] = [part, whole].map(|all| self.uncounted(all, at, *over));
+                Some(ratio([part_rose, rose], [part, whole], *contained, at, *over))
             }
             Parts::Rate { counters, over } => {
-                self.sum_of_rates(counters, at, *over).map(|sum| Point::exact(at, sum))
+                let sum = self.sum_of_rates(counters, at, *over)?;
+                let uncounted = self.uncounted(counters, at, *over).all();
+                let upper = sum + uncounted / over.as_secs_f64();
+                Some(Point { uncounted, ..Point::between(at, sum, sum, upper) })
             }
             Parts::Gauge { gauges, aggregate } => {
                 let values: Vec<f64> =
@@ -153,16 +181,19 @@ impl<'a> Plan<'a> {
     /// - ratio: the whole's; a part of another metric has to be seen as well.
     /// - pods ready, events: `at` while they are watched, else the start of the blindness.
     pub fn seen_until(&self, at: Time) -> Option<Time> {
+        fn of<'s>(all: &'s [Counter<'_>]) -> impl Iterator<Item = &'s Series> {
+            all.iter().map(|one| one.series.as_ref())
+        }
         match &self.parts {
             Parts::Quantile { buckets, .. } => {
-                newest_sample(buckets.iter().flat_map(|(_, series)| series), at)
+                newest_sample(buckets.iter().flat_map(|(_, all)| of(all)), at)
             }
-            Parts::Ratio { whole, same_metric: true, .. } => newest_sample(whole, at),
+            Parts::Ratio { whole, same_metric: true, .. } => newest_sample(of(whole), at),
             Parts::Ratio { part, whole, same_metric: false, .. } => {
-                Some(newest_sample(part, at)?.min(newest_sample(whole, at)?))
+                Some(newest_sample(of(part), at)?.min(newest_sample(of(whole), at)?))
             }
-            Parts::Rate { counters, .. } => newest_sample(counters, at),
-            Parts::Gauge { gauges, .. } => newest_sample(gauges, at),
+            Parts::Rate { counters, .. } => newest_sample(of(counters), at),
+            Parts::Gauge { gauges, .. } => newest_sample(gauges.iter().copied(), at),
             Parts::PodsReady { .. } | Parts::EventCount { .. } => {
                 self.observed.pods_watched.then(|| sight_until(self.observed, at))
             }
@@ -172,14 +203,14 @@ impl<'a> Plan<'a> {
 
     /// The series whose increments this indicator counts, each increment once: the whole of a
     /// ratio, the +∞ bucket of a histogram. None when it is not made of counters.
-    pub(super) fn counters(&self) -> Option<Vec<&Series>> {
+    pub(super) fn counters(&self) -> Option<Vec<&Counter<'a>>> {
         match &self.parts {
             Parts::Quantile { buckets, .. } => {
                 let all = buckets.iter().filter(|(bound, _)| *bound == f64::INFINITY);
-                Some(all.flat_map(|(_, series)| series.iter().map(Cow::as_ref)).collect())
+                Some(all.flat_map(|(_, counters)| counters).collect())
             }
             Parts::Ratio { whole: counters, .. } | Parts::Rate { counters, .. } => {
-                Some(counters.iter().map(Cow::as_ref).collect())
+                Some(counters.iter().collect())
             }
             Parts::Gauge { .. }
             | Parts::PodsReady { .. }
@@ -195,24 +226,46 @@ impl<'a> Plan<'a> {
         at: Time,
         over: Duration,
     ) -> Option<Point> {
-        let counts: Vec<Bucket> = buckets
-            .iter()
-            .filter_map(|(bound, series)| {
-                self.sum_of_rates(series, at, over).map(|count| Bucket { bound: *bound, count })
-            })
-            .collect();
+        let (mut counts, mut uncounted) = (Vec::new(), Sum::default());
+        for (bound, counters) in buckets {
+            let Some(count) = self.sum_of_rates(counters, at, over) else { continue };
+            let here = self.uncounted(counters, at, over);
+            counts.push(Bucket { bound: *bound, count, first: here.first / over.as_secs_f64() });
+            if *bound == f64::INFINITY {
+                uncounted = here;
+            }
+        }
         if counts.is_empty() {
             return None;
         }
-        Some(histogram_quantile(quantile, counts).map_or_else(
+        let found = histogram_quantile(quantile, counts, uncounted.lost / over.as_secs_f64());
+        Some(found.map_or_else(
             || Point::no_number(at),
-            |found| Point { time: at, value: found.value, lower: found.lower, upper: found.upper },
+            |Located { value, lower, upper }| Point {
+                uncounted: uncounted.all(),
+                ..Point::between(at, lower, value, upper)
+            },
         ))
     }
 
-    fn sum_of_rates(&self, series: &[Counter<'_>], at: Time, over: Duration) -> Option<f64> {
-        let rates = series.iter().filter_map(|one| rate(one, at, over, self.semantics));
+    fn sum_of_rates(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Option<f64> {
+        let rates = counters.iter().filter_map(|one| rate(&one.series, at, over, self.semantics));
         rates.reduce(|sum, rate| sum + rate)
+    }
+
+    /// The increments that the rates of counters may lack.
+    fn uncounted(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Sum {
+        let mut sum = Sum::default();
+        for uncounted in counters.iter().flat_map(|counter| &counter.uncounted) {
+            if uncounted.touches(at.minus(over), at) {
+                match uncounted.side {
+                    Side::First => sum.first += uncounted.at_most,
+                    Side::Last if self.lost_counts => sum.lost += uncounted.at_most,
+                    Side::Last => {}
+                }
+            }
+        }
+        sum
     }
 
     /// Whether pods and events were watched from one time to another, both included.
@@ -221,13 +274,45 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// When the newest sample of some series was taken. The end of a series is no sample.
-fn newest_sample<'s, S: Borrow<Series> + 's>(
-    series: impl IntoIterator<Item = &'s S>,
+/// Increments that no sample shows, at most.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    /// Before first samples: of what they were is known.
+    first: f64,
+    /// After last samples: of what they were is not known.
+    lost: f64,
+}
+
+impl Sum {
+    fn all(self) -> f64 {
+        self.first + self.lost
+    }
+}
+
+/// A ratio of two sums of rates, with what neither counts, given for both.
+///
+/// What was lost with a process was counted in the whole, and nobody knows how much of it in the
+/// part: all of it, or nothing. A part that is not contained in the whole may have grown while
+/// the whole did not.
+fn ratio(
+    [part, whole]: [f64; 2],
+    [of_part, of_whole]: [Sum; 2],
+    contained: bool,
     at: Time,
-) -> Option<Time> {
-    let newest = |one: &'s S| {
-        let one = one.borrow();
+    over: Duration,
+) -> Point {
+    let lost = if contained { of_whole.lost } else { of_part.lost.max(of_whole.lost) };
+    let more = (of_part.first + lost) / over.as_secs_f64();
+    let others = if contained { (of_whole.first - of_part.first).max(0.0) } else { of_whole.first };
+    let rest = (others + of_whole.lost) / over.as_secs_f64();
+    let upper = (part + more) / if contained { whole + more } else { whole };
+    let uncounted = if contained { of_whole.all() } else { of_part.all() + of_whole.all() };
+    Point { uncounted, ..Point::between(at, part / (whole + rest), part / whole, upper) }
+}
+
+/// When the newest sample of some series was taken. The end of a series is no sample.
+fn newest_sample<'s>(series: impl IntoIterator<Item = &'s Series>, at: Time) -> Option<Time> {
+    let newest = |one: &'s Series| {
         let until = one.times.partition_point(|time| *time <= at);
         let real = one.values[..until].iter().rposition(|value| !is_stale(*value))?;
         Some(one.times[real])
@@ -253,11 +338,6 @@ fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Seri
     found.filter(|series| selector.matches(&series.labels)).collect()
 }
 
-fn counters<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<Counter<'a>> {
-    let readings = Readings::of(observed);
-    series(selector, observed).into_iter().map(|one| readings.with_zero(one)).collect()
-}
-
 /// A histogram is selected by its own name; its buckets carry a suffix.
 fn bucket_selector(histogram: &SeriesSelector) -> SeriesSelector {
     SeriesSelector { metric: format!("{}_bucket", histogram.metric), ..histogram.clone() }
@@ -265,10 +345,10 @@ fn bucket_selector(histogram: &SeriesSelector) -> SeriesSelector {
 
 /// Groups series by the number in `le`, so that `0.1` and `0.10` are one bound. A series
 /// without a readable `le` is no bucket.
-fn by_bound(series: Vec<Counter<'_>>) -> Vec<(f64, Vec<Counter<'_>>)> {
+fn by_bound(counters: Vec<Counter<'_>>) -> Vec<(f64, Vec<Counter<'_>>)> {
     let mut groups: Vec<(f64, Vec<Counter<'_>>)> = Vec::new();
-    for one in series {
-        let bound = one.labels.get("le").and_then(|le| le.parse::<f64>().ok());
+    for one in counters {
+        let bound = one.series.labels.get("le").and_then(|le| le.parse::<f64>().ok());
         let Some(bound) = bound.filter(|bound| !bound.is_nan()) else { continue };
         match groups.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
             Some((_, group)) => group.push(one),
@@ -293,7 +373,7 @@ mod tests {
     use crate::{
         analysis::{
             notation::{at, secs, set},
-            scene::{blind, event, pod},
+            scene::{blind, event, pod, watched},
         },
         hypothesis::selector::LabelSelector,
         number::Share,
@@ -330,7 +410,7 @@ mod tests {
     }
 
     fn value_at(kind: &IndicatorKind, observed: &Observed, seconds: i64) -> Option<Point> {
-        Plan::new(kind, observed, Semantics::V3).at(at(seconds), secs(5))
+        Plan::new(kind, observed, Semantics::V3, None).at(at(seconds), secs(5))
     }
 
     /// Samples 10 s apart; the value at 60 s.
@@ -410,6 +490,54 @@ mod tests {
         let observed = of_series(set(10, &rows));
         let point = value_at(&quantile(0.5), &observed, 60).unwrap();
         assert_eq!((point.lower, point.upper), (0.1, f64::INFINITY));
+    }
+
+    /// Samples 10 s apart in a run of 150 s; least, value and most of the indicator at 90 s.
+    #[track_caller]
+    fn check_bounds(kind: &IndicatorKind, rows: &[(&str, &str)], want: [f64; 3]) {
+        let observed = Observed { raw: set(10, rows), ..watched(Vec::new()) };
+        let plan = Plan::new(kind, &observed, Semantics::V3, Some(secs(10)));
+        let point = plan.at(at(90), secs(5)).unwrap();
+        for (got, want) in [point.lower, point.value, point.upper].into_iter().zip(want) {
+            assert!((got - want).abs() < 1e-9, "{point:?}");
+        }
+    }
+
+    const STEADY: (&str, &str) = ("r{code=\"200\",p=\"a\"}", "0+100x15");
+
+    #[test]
+    fn what_a_new_target_counted_first_widens_the_bounds() {
+        let errors = ratio("r{code=~\"5..\"}", "r");
+        let new =
+            [("r{code=\"200\",p=\"n\"}", "_x8 20x9"), ("r{code=\"500\",p=\"n\"}", "_x8 10x9")];
+        let rows = [STEADY, new[0], new[1]];
+        // 300 in the window, and perhaps 20 and 10 more.
+        check_bounds(&errors, &rows, [0.0, 0.0, 10.0 / 310.0]);
+        check_bounds(&ratio("r{code=\"200\"}", "r"), &rows, [300.0 / 310.0, 1.0, 1.0]);
+        check_bounds(&rate_of("r"), &rows, [10.0, 10.0, 11.0]);
+        // No error among them: then there is nothing to fear.
+        check_bounds(&errors, &rows[..2], [0.0; 3]);
+    }
+
+    #[test]
+    fn what_was_lost_with_a_target_may_all_have_been_errors() {
+        let errors = ratio("r{code=~\"5..\"}", "r");
+        // 10/s for 10 s after the last sample, beside 300 of the other target.
+        let dead = ("r{code=\"200\",p=\"b\"}", "0+100x7 stale");
+        let observed = Observed { raw: set(10, &[STEADY, dead]), ..watched(Vec::new()) };
+        let plan = Plan::new(&errors, &observed, Semantics::V3, Some(secs(10)));
+        let point = plan.at(at(90), secs(5)).unwrap();
+        assert_eq!((point.lower, point.value, point.uncounted), (0.0, 0.0, 100.0));
+        assert!((point.upper - 0.25).abs() < 1e-9, "{point:?}");
+        assert!(plan.at(at(70), secs(5)).unwrap().uncounted <= 0.0);
+        assert!(plan.without_lost().at(at(90), secs(5)).unwrap().upper <= 0.0);
+    }
+
+    #[test]
+    fn a_part_of_another_metric_may_have_grown_alone() {
+        let errors = ratio("errors", "r");
+        let rows = [STEADY, ("errors{p=\"a\"}", "0x15"), ("errors{p=\"n\"}", "_x8 10x9")];
+        check_bounds(&errors, &rows, [0.0, 0.0, 10.0 / 300.0]);
     }
 
     #[test]
@@ -528,7 +656,7 @@ mod tests {
     #[track_caller]
     fn check_seen(kind: &IndicatorKind, rows: &[(&str, &str)], want: Option<i64>) {
         let observed = of_series(set(10, rows));
-        let got = Plan::new(kind, &observed, Semantics::V3).seen_until(at(60));
+        let got = Plan::new(kind, &observed, Semantics::V3, None).seen_until(at(60));
         assert_eq!(got, want.map(at));
     }
 
@@ -574,8 +702,9 @@ mod tests {
     fn pods_and_events_are_seen_while_they_are_watched() {
         let event_count = IndicatorKind::EventCount { filter: EventFilter::default() };
         for kind in [ready(), event_count] {
-            let seen =
-                |observed: &Observed| Plan::new(&kind, observed, Semantics::V3).seen_until(at(60));
+            let seen = |observed: &Observed| {
+                Plan::new(&kind, observed, Semantics::V3, None).seen_until(at(60))
+            };
             let mut observed = Observed { pods_watched: true, ..Observed::default() };
             assert_eq!(seen(&observed), Some(at(60)));
             // Blind once, then again from 50 s and from 40 s on, to no end yet.

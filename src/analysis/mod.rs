@@ -5,6 +5,7 @@ mod birth;
 mod blast;
 pub mod buckets;
 mod confirm;
+mod counter;
 pub mod indicator;
 mod losses;
 mod mechanism;
@@ -28,7 +29,7 @@ use crate::{
     frame::Observed,
     hypothesis::{
         Hypothesis,
-        model::{Indicator, IndicatorId},
+        model::{Indicator, IndicatorId, MetricsSource},
     },
     sample::Point,
     time::Time,
@@ -40,7 +41,7 @@ pub use size::{MOST_POINTS, TooManyPoints, check_size};
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
 /// the same bytes from the same recording.
-pub const ANALYSIS_VERSION: u32 = 2;
+pub const ANALYSIS_VERSION: u32 = 3;
 
 /// What an observation says; a run that is still going on is an observation too, of the phases
 /// that it reached.
@@ -55,21 +56,34 @@ pub fn analyse(hypothesis: &Hypothesis, observed: &Observed) -> Analysis {
     }
 }
 
-/// The value of one indicator at one time, for the live bar and the guard; `step` is the distance
-/// of the grid's points. None when nothing was seen, NaN when there was no number.
+/// The value of one indicator at one time, for the live bar and the guard. None when nothing was
+/// seen, NaN when there was no number.
+///
+/// Its bounds leave out what was lost with processes that ended: how much that may be is a
+/// question of the verdict, and no sign of harm that would have to end the run.
 pub fn newest(
+    hypothesis: &Hypothesis,
     indicator: &Indicator,
     observed: &Observed,
     at: Time,
-    step: Duration,
 ) -> Option<Point> {
-    Plan::new(&indicator.kind, observed, Semantics::default()).at(at, step)
+    let interval = scrape_interval(hypothesis);
+    let plan = Plan::new(&indicator.kind, observed, Semantics::default(), interval);
+    plan.without_lost().at(at, hypothesis.phases.step)
 }
 
 /// Up to when, at most `at`, an indicator's own series, pods or events were seen, for the guard:
 /// a value can be carried on long after the last sample. None when they never were.
 pub fn seen_until(indicator: &Indicator, observed: &Observed, at: Time) -> Option<Time> {
-    Plan::new(&indicator.kind, observed, Semantics::default()).seen_until(at)
+    Plan::new(&indicator.kind, observed, Semantics::default(), None).seen_until(at)
+}
+
+/// How far apart scrapes are; none where a server makes them and keeps the samples to itself.
+fn scrape_interval(hypothesis: &Hypothesis) -> Option<Duration> {
+    match &hypothesis.sources.metrics {
+        Some(MetricsSource::Scrape(scrape)) => Some(scrape.interval),
+        Some(MetricsSource::Prometheus(_)) | None => None,
+    }
 }
 
 /// What a recording says.
@@ -163,14 +177,14 @@ pub struct Summary {
 ///
 /// A pod that dies takes what it counted after its last scrape with it: at most its last rate ×
 /// the time from the last scrape to its death. A new series starts with a first value that no
-/// rate counts, unless its page was read before without it.
+/// rate counts, unless it is known when it was 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Unseen {
     /// Series that ended during the run.
     pub ended: usize,
     /// Bound of the increments lost with them.
     pub lost: f64,
-    /// Series that began during the run.
+    /// Series that began during the run, nobody knows when.
     pub began: usize,
     /// Their first values, added up.
     pub first_values: f64,
@@ -363,10 +377,10 @@ mod tests {
         let analysis = analyse(&hypothesis, &observed);
         for (indicator, track) in hypothesis.indicators.iter().zip(&analysis.tracks) {
             for point in &track.points {
-                let newest = newest(indicator, &observed, point.time, secs(5)).unwrap();
+                let newest = newest(&hypothesis, indicator, &observed, point.time).unwrap();
                 assert_eq!(newest.value.to_bits(), point.value.to_bits());
             }
         }
-        assert_eq!(newest(&hypothesis.indicators[0], &observed, at(-10), secs(5)), None);
+        assert_eq!(newest(&hypothesis, &hypothesis.indicators[0], &observed, at(-10)), None);
     }
 }

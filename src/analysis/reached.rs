@@ -170,7 +170,7 @@ mod tests {
         check_since_fault(points("_ NaN _"), "9", &format!("{perhaps}no number in *before*"));
         let half = "2 of 3 points of *before* cannot say whether it was at least 8";
         check_since_fault(points("1 _ NaN"), "9", &format!("{perhaps}{half}"));
-        let around = Point { time: at(0), value: 8.5, lower: 7.0, upper: 9.0 };
+        let around = Point::between(at(0), 7.0, 8.5, 9.0);
         let one = "1 of 1 points of *before* cannot say whether it was at least 8";
         check_since_fault(vec![Some(around)], "9", &format!("{perhaps}{one}"));
         let track = track(points("9"));
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_bucket_around_the_level_says_nothing() {
-        let point = |lower, upper| Some(Point { time: at(0), value: 8.5, lower, upper });
+        let point = |lower, upper| Some(Point::between(at(0), lower, 8.5, upper));
         check_points(vec![point(8.0, 9.0)], above(8.0), "yes 8.5");
         check_points(
             vec![point(7.0, 9.0)],

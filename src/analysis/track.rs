@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    PhaseTrack, Track, indicator::Plan, semantics::Semantics, summary::summaries, unseen::unseen,
+    PhaseTrack, Track, indicator::Plan, scrape_interval, semantics::Semantics, summary::summaries,
+    unseen::unseen,
 };
 use crate::{
     frame::Observed,
-    hypothesis::{
-        Hypothesis,
-        model::{Indicator, MetricsSource},
-    },
+    hypothesis::{Hypothesis, model::Indicator},
     sample::Point,
     time::Time,
     window::Phase,
@@ -20,23 +18,21 @@ use crate::{
 pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track> {
     let step = hypothesis.phases.step;
     let times = grid(observed, step);
-    let interval = match &hypothesis.sources.metrics {
-        Some(MetricsSource::Scrape(scrape)) => Some(scrape.interval),
-        // A server keeps the raw samples to itself.
-        Some(MetricsSource::Prometheus(_)) | None => None,
-    };
+    let interval = scrape_interval(hypothesis);
     let mut tracks: Vec<Track> = hypothesis
         .indicators
         .iter()
         .map(|indicator| {
-            let plan = Plan::new(&indicator.kind, observed, Semantics::default());
-            let points: Vec<Point> = times.iter().filter_map(|at| plan.at(*at, step)).collect();
+            let plan = Plan::new(&indicator.kind, observed, Semantics::default(), interval);
+            let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
+            let points = times.iter().filter(fresh).filter_map(|at| plan.at(*at, step));
+            let points: Vec<Point> = points.collect();
             let phases = Phase::ALL.into_iter();
             let phases = phases.filter(|phase| observed.phases.window(*phase).is_some());
             let phases = phases.map(|phase| lay(indicator, &points, phase, observed, step));
             Track {
                 phases: phases.collect(),
-                unseen: interval.and_then(|each| unseen(&plan, observed, indicator.over(), each)),
+                unseen: interval.and_then(|_| unseen(&plan, observed)),
                 points,
             }
         })
@@ -51,6 +47,16 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
         part.summary = summary;
     }
     tracks
+}
+
+/// A point whose newest sample is older than so many scrape intervals says nothing of its time: a
+/// window or a lookback carries a value on long after the last sample. One interval is what passes
+/// between two samples, and the other is that of a scrape that is late or fails once.
+const FRESH_FOR: u32 = 2;
+
+/// Whether an indicator was seen shortly before a time.
+fn is_fresh(plan: &Plan<'_>, at: Time, interval: Duration) -> bool {
+    plan.seen_until(at).is_some_and(|seen| seen.plus(interval * FRESH_FOR) >= at)
 }
 
 /// The times of the grid over the whole run, whatever their phase.
@@ -143,6 +149,19 @@ mod tests {
         let after = track.phase(Phase::After).unwrap();
         assert!(after.grid.iter().all(|(_, point)| point.is_none()));
         assert_eq!((before.summary, after.summary), (None, None));
+    }
+
+    #[test]
+    fn a_value_that_is_carried_on_without_a_sample_is_a_gap() {
+        let observed = observed(&[("g", "1x11 _x8 1x11"), ("c", "0+5x11 _x8 60+5x11")]);
+        for kind in [gauge("g"), rate("c")] {
+            let mut hypothesis = hypothesis(vec![kind]);
+            hypothesis.phases.step = secs(1);
+            let track = &tracks(&hypothesis, &observed)[0];
+            let seen = |second: i64| track.points.iter().any(|point| point.time == at(second));
+            let interval = scrape_interval(&hypothesis).unwrap().as_secs() as i64;
+            assert_eq!([55, 55 + 2 * interval, 56 + 2 * interval].map(seen), [true, true, false]);
+        }
     }
 
     #[test]

@@ -1,137 +1,37 @@
-//! What counters counted and no sample shows: a bound on what is lost with killed and new pods.
+//! What the counters of an indicator counted and no sample shows, added up for the report.
 
-use std::time::Duration;
-
-use super::{Unseen, indicator::Plan};
-use crate::{
-    frame::Observed,
-    sample::{Labels, Series, is_stale},
-    time::Time,
+use super::{
+    Unseen,
+    counter::{Life, Side},
+    indicator::Plan,
 };
+use crate::frame::Observed;
 
-/// A series that is first seen later than so many scrape intervals after the start of the run
-/// began during it; targets are found and first scraped in the time before.
-const FIRST_SCRAPES: u32 = 2;
-
-/// What the counters of an indicator counted without a sample to show it. None when it is not
-/// made of counters.
-///
-/// A series ends when a stale marker follows its last sample, or a failed scrape of its target
-/// that no sample comes after; or it falls, because its process began again. From its last
-/// sample to its death (the earlier of marker and failed scrape; at a fall the next sample) it
-/// went on counting at its last rate at most, which is the greater of the rate between its last
-/// two samples and that over its last `over`. A burst just before the death exceeds this bound.
-///
-/// A series that begins with a value counted that much before its first sample, and no rate
-/// shows it. (After a fall the first value is part of the rate, and so it is where the page was
-/// read before without the series: see `birth`.)
-pub(super) fn unseen(
-    plan: &Plan<'_>,
-    observed: &Observed,
-    over: Duration,
-    interval: Duration,
-) -> Option<Unseen> {
+/// What the counters of an indicator counted without a sample to show it, over the whole run.
+/// None when it is not made of counters.
+pub(super) fn unseen(plan: &Plan<'_>, observed: &Observed) -> Option<Unseen> {
     let counters = plan.counters()?;
     let whole = observed.phases.whole()?;
-    let begins_after = whole.start.plus(interval * FIRST_SCRAPES);
     let mut unseen = Unseen::default();
-    for series in counters {
-        let life = Life::of(series, whole.end);
-        if let Some((_, value)) = life.first.filter(|(time, _)| *time > begins_after) {
-            unseen.began += 1;
-            // A counter that begins below 0 is none, and must not hide what others counted.
-            unseen.first_values += if value > 0.0 { value } else { 0.0 };
+    for counter in counters {
+        for uncounted in &counter.uncounted {
+            match uncounted.side {
+                // It is known to have begun in the run, so that all of it was seen.
+                Side::First if uncounted.from >= whole.start => {}
+                Side::First => {
+                    unseen.began += 1;
+                    unseen.first_values += uncounted.at_most;
+                }
+                Side::Last => {
+                    unseen.ended += 1;
+                    unseen.lost += uncounted.at_most;
+                }
+            }
         }
-        let mut ends = life.falls.clone();
-        ends.extend(life.last.zip(death(series, &life, observed, whole.end)));
-        for (last, died_at) in ends.into_iter().filter(|(_, died_at)| *died_at >= whole.start) {
-            unseen.ended += 1;
-            unseen.lost += last_rate(series, last, over) * died_at.seconds_from(series.times[last]);
-        }
-        unseen.seen +=
-            life.rises.iter().filter(|(at, _)| *at >= whole.start).map(|r| r.1).sum::<f64>();
+        let rises = Life::of(&counter.series, whole.end).rises;
+        unseen.seen += rises.iter().filter(|(at, _)| *at >= whole.start).map(|r| r.1).sum::<f64>();
     }
     Some(unseen)
-}
-
-/// What a series did, up to a time. Places are those of its samples.
-#[derive(Default)]
-struct Life {
-    first: Option<(Time, f64)>,
-    last: Option<usize>,
-    /// The time of each sample after the first, and how much was counted since the one before.
-    rises: Vec<(Time, f64)>,
-    /// The last sample before each fall, and when the next one was.
-    falls: Vec<(usize, Time)>,
-}
-
-impl Life {
-    fn of(series: &Series, until: Time) -> Self {
-        let mut life = Self::default();
-        for place in series.range(Time::from_millis(i64::MIN), until) {
-            let (time, value) = (series.times[place], series.values[place]);
-            if value.is_nan() {
-                continue;
-            }
-            match life.last.map(|last| (last, series.values[last])) {
-                None => life.first = Some((time, value)),
-                Some((last, before)) if value < before => {
-                    life.falls.push((last, time));
-                    life.rises.push((time, value));
-                }
-                Some((_, before)) => life.rises.push((time, value - before)),
-            }
-            life.last = Some(place);
-        }
-        life
-    }
-}
-
-/// When a series ended for good, if there is a sign of it.
-fn death(series: &Series, life: &Life, observed: &Observed, until: Time) -> Option<Time> {
-    let last = life.last?;
-    let marked = (last + 1..series.times.len())
-        .find(|place| is_stale(series.values[*place]))
-        .map(|place| series.times[place]);
-    let failed = observed
-        .raw
-        .of_metric("up")
-        .filter(|up| same_target(&up.labels, &series.labels))
-        .filter_map(|up| {
-            let place = up.range(series.times[last], until).find(|p| up.values[*p] <= 0.0)?;
-            Some(up.times[place])
-        })
-        .min();
-    [marked, failed].into_iter().flatten().min().filter(|time| *time <= until)
-}
-
-/// Whether an `up` is that of a series: the labels that say where it was scraped are the same.
-fn same_target(up: &Labels, series: &Labels) -> bool {
-    let same = |name| up.get(name) == series.get(name);
-    same("instance") && same("job")
-}
-
-/// The rate of a counter up to the sample at a place; 0 when nothing was there to compare.
-fn last_rate(series: &Series, last: usize, over: Duration) -> f64 {
-    let until = series.times[last];
-    let mut steps = Vec::new();
-    let mut newer: Option<(Time, f64)> = None;
-    for place in series.range(until.minus(over), until).rev() {
-        let (time, value) = (series.times[place], series.values[place]);
-        if value.is_nan() {
-            continue;
-        }
-        if let Some((after, reached)) = newer {
-            if reached < value {
-                break;
-            }
-            steps.push((reached - value, after.seconds_from(time)));
-        }
-        newer = Some((time, value));
-    }
-    let newest = steps.first().map_or(0.0, |(rise, seconds)| rise / seconds);
-    let (rise, seconds) = steps.iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-    if seconds > 0.0 { newest.max(rise / seconds) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -152,8 +52,8 @@ mod tests {
         let observed = Observed { raw: set(10, rows), ..watched(Vec::new()) };
         let counter = SeriesSelector::parse("c").unwrap();
         let kind = IndicatorKind::Rate { counter, over: secs(60) };
-        let plan = Plan::new(&kind, &observed, Semantics::V3);
-        let got = unseen(&plan, &observed, secs(60), secs(10)).unwrap();
+        let plan = Plan::new(&kind, &observed, Semantics::V3, Some(secs(10)));
+        let got = unseen(&plan, &observed).unwrap();
         assert_eq!((got.ended, got.began), (want.ended, want.began), "{got:?}");
         for (got, want) in
             [(got.lost, want.lost), (got.first_values, want.first_values), (got.seen, want.seen)]
@@ -221,7 +121,9 @@ mod tests {
 
     #[test]
     fn a_first_value_that_is_known_to_have_risen_from_zero_is_seen() {
-        check(&[("up", "1x15"), ("c", "_x7 30 40")], Unseen { began: 1, seen: 40.0, ..NOTHING });
+        check(&[("up", "1x15"), ("c", "_x7 30 40")], Unseen { seen: 40.0, ..NOTHING });
+        let started = ("process_start_time_seconds", "_x7 65x8");
+        check(&[started, ("c", "_x7 30 40")], Unseen { seen: 40.0, ..NOTHING });
     }
 
     #[test]
@@ -239,7 +141,7 @@ mod tests {
         let gauge = SeriesSelector::parse("g").unwrap();
         let aggregate = crate::hypothesis::model::Aggregate::Sum;
         let kind = IndicatorKind::Gauge { gauge, aggregate };
-        let plan = Plan::new(&kind, &observed, Semantics::V3);
-        assert_eq!(unseen(&plan, &observed, secs(60), secs(10)), None);
+        let plan = Plan::new(&kind, &observed, Semantics::V3, Some(secs(10)));
+        assert_eq!(unseen(&plan, &observed), None);
     }
 }

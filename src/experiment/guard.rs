@@ -44,6 +44,7 @@ struct Post {
 struct Unwell {
     since: Time,
     beyond: bool,
+    perhaps: bool,
     blind: bool,
 }
 
@@ -72,37 +73,43 @@ impl Sentry {
 impl Post {
     fn look(&mut self, now: Time, look: Look, interval: Duration) -> Option<String> {
         let Look { newest, seen_until } = look;
-        let number = newest.map(|point| point.value).filter(|value| !value.is_nan());
+        let number = newest.filter(|point| !point.value.is_nan());
+        let trips = self.guard.trips;
         // Blind from when the next sample was due and did not come.
         let overdue = seen_until.map(|seen| seen.plus(interval)).filter(|due| *due < now);
-        let beyond = number.is_some_and(|value| self.guard.trips.holds(value));
+        let beyond = number.is_some_and(|point| trips.holds(point.value));
+        // Only what was not counted: with a bucket alone, the value is the best that there is.
+        let perhaps = number.is_some_and(|point| {
+            point.uncounted > 0.0 && (trips.holds(point.lower) || trips.holds(point.upper))
+        });
         let blind = number.is_none() || overdue.is_some() || seen_until.is_none();
-        if !beyond && !blind {
+        if !beyond && !perhaps && !blind {
             self.unwell = None;
             return None;
         }
         let since = overdue.unwrap_or(now);
-        let unwell = self.unwell.get_or_insert(Unwell { since, beyond: false, blind: false });
+        let new = Unwell { since, beyond: false, perhaps: false, blind: false };
+        let unwell = self.unwell.get_or_insert(new);
         // Old samples say nothing of now, on whichever side of the level they are.
         unwell.beyond |= beyond && !blind;
+        unwell.perhaps |= perhaps && !blind;
         unwell.blind |= blind;
         let unwell = *unwell;
         (now.since(unwell.since) >= self.guard.for_).then(|| self.words(unwell))
     }
 
     fn words(&self, unwell: Unwell) -> String {
+        let Unwell { beyond, perhaps, blind, .. } = unwell;
+        let how = match (beyond, blind) {
+            (true, false) => "beyond its level",
+            (true, true) => "beyond its level, then without fresh data,",
+            (false, _) if perhaps => {
+                "perhaps beyond its level, by what new targets counted before their first scrape,"
+            }
+            (false, true | false) => "no fresh data",
+        };
         let (name, long) = (&self.name, length(self.guard.for_));
-        match (unwell.beyond, unwell.blind) {
-            (true, false) => {
-                format!("the guard on `{name}` tripped: beyond its level for {long}")
-            }
-            (true, true) => format!(
-                "the guard on `{name}` tripped: beyond its level, then without fresh data, for {long}"
-            ),
-            (false, true | false) => {
-                format!("the guard on `{name}` tripped: no fresh data for {long}")
-            }
-        }
+        format!("the guard on `{name}` tripped: {how} for {long}")
     }
 }
 
@@ -121,10 +128,12 @@ mod tests {
         Fresh(f64),
         /// The same number again, made of the samples of so many seconds ago.
         Old(f64, i64),
+        /// A number made of samples of this second, that could be as much.
+        UpTo(f64, f64),
         /// Nothing at all.
         Nothing,
     }
-    use At::{Fresh, Nothing, Old};
+    use At::{Fresh, Nothing, Old, UpTo};
 
     /// Looks a second apart at a guard "above 0.5 for 3 s" over samples a second apart: the
     /// second at which it trips, and how it puts it.
@@ -147,6 +156,11 @@ mod tests {
             let look = match *seen {
                 Fresh(value) => look(value, 0),
                 Old(value, age) => look(value, age),
+                UpTo(value, upper) => {
+                    let point = Point::between(at(second), value, value, upper);
+                    let newest = Some(Point { uncounted: 1.0, ..point });
+                    Look { newest, seen_until: Some(at(second)) }
+                }
                 Nothing => Look { newest: None, seen_until: None },
             };
             if let Some(why) = sentry.look(at(second), &[look]) {
@@ -177,6 +191,15 @@ mod tests {
     #[test]
     fn at_its_level_counts() {
         check(&[Fresh(0.5); 4], Some((3, BEYOND)));
+    }
+
+    #[test]
+    fn what_may_be_beyond_was_not_seen_to_be_well() {
+        let perhaps = "perhaps beyond its level, by what new targets counted before their first \
+                       scrape, for 3 s";
+        check(&[UpTo(0.1, 0.6); 4], Some((3, perhaps)));
+        check(&[UpTo(0.1, 0.4); 4], None);
+        check(&[UpTo(0.1, 0.6), UpTo(0.1, 0.6), Fresh(0.6), Fresh(0.6)], Some((3, BEYOND)));
     }
 
     #[test]

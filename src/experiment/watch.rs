@@ -341,13 +341,12 @@ impl<'a> Watch<'a> {
     /// Each indicator as it is now, in the order of the hypothesis.
     fn looks(&self) -> Vec<Look> {
         let now = self.setup.clock.now();
-        let step = self.setup.hypothesis.phases.step;
-        let observed = self.kept.observed();
+        let (hypothesis, observed) = (&self.setup.hypothesis, self.kept.observed());
         let look = |indicator: &Indicator| Look {
-            newest: analysis::newest(indicator, observed, now, step),
+            newest: analysis::newest(hypothesis, indicator, observed, now),
             seen_until: analysis::seen_until(indicator, observed, now),
         };
-        self.setup.hypothesis.indicators.iter().map(look).collect()
+        hypothesis.indicators.iter().map(look).collect()
     }
 
     fn texts(&self, looks: &[Look]) -> Vec<(String, String)> {

@@ -121,13 +121,6 @@ pub struct Measured {
     pub upper: f64,
 }
 
-impl Measured {
-    /// A number without uncertainty.
-    pub(super) fn exact(value: f64) -> Self {
-        Self { value, lower: value, upper: value }
-    }
-}
-
 /// Where an interval comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interval {
@@ -135,6 +128,8 @@ pub enum Interval {
     None,
     /// The bounds of a histogram's bucket, or the distance of the grid's points.
     Bucket,
+    /// What no sample of the counters shows, and the bucket besides.
+    Uncounted,
     /// A 95 % confidence interval.
     Sampling,
 }
@@ -145,6 +140,7 @@ impl Interval {
         match self {
             Self::None => "none",
             Self::Bucket => "bucket",
+            Self::Uncounted => "uncounted",
             Self::Sampling => "sampling",
         }
     }

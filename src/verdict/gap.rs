@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    number::{Unit, length},
+    number::{Unit, digits, length},
     window::Phase,
 };
 
@@ -38,6 +38,21 @@ pub enum Gap {
         /// The bucket's lower bound.
         lower: f64,
         /// The bucket's upper bound.
+        upper: f64,
+        /// Their unit.
+        unit: Unit,
+    },
+    /// What no sample of the counters shows could decide either way.
+    Uncounted {
+        /// At how many points.
+        points: usize,
+        /// How many increments it may be, at the point where it is most.
+        most: f64,
+        /// The bound.
+        bound: f64,
+        /// The least that the value can be, at the first such point.
+        lower: f64,
+        /// The most that it can be there.
         upper: f64,
         /// Their unit.
         unit: Unit,
@@ -90,6 +105,7 @@ impl Gap {
             Self::NoTraffic(_) => "no_traffic",
             Self::TooManyGaps { .. } => "too_many_gaps",
             Self::BoundInsideBucket { .. } => "bound_inside_bucket",
+            Self::Uncounted { .. } => "uncounted",
             Self::CouldBeEither { .. } => "could_be_either",
             Self::TooFewIndependent { .. } => "too_few_independent",
             Self::Wanders(_) => "wanders",
@@ -119,6 +135,15 @@ impl fmt::Display for Gap {
                 unit.show(*lower),
                 unit.show(*upper),
                 if *points == 1 { "point" } else { "points" }
+            ),
+            Self::Uncounted { points, most, bound, lower, upper, unit } => write!(
+                f,
+                "up to {} increments went uncounted, with series that ended or began between two scrapes: at {points} {} it could be {} to {}, and the bound is {}; measure where nothing is killed (a gateway, the callers), or scrape more often",
+                digits(most.ceil()),
+                if *points == 1 { "point" } else { "points" },
+                unit.show(*lower),
+                unit.show(*upper),
+                unit.show(*bound)
             ),
             Self::CouldBeEither { breaches, gaps, grid } => write!(
                 f,

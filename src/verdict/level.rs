@@ -70,33 +70,51 @@ pub(super) fn default_scale(level: Level, unit: &Unit) -> f64 {
     if scale > 0.0 { scale } else { 1.0 }
 }
 
-/// "The bound lies inside the bucket", with the bucket of the first point at which it does.
-pub(super) fn bound_inside_bucket(level: Level, unit: &Unit, points: &[Point]) -> Option<Gap> {
+/// Why points straddle the level: the bound lies inside a bucket, or what was not counted decides;
+/// each with the first point of its kind.
+pub(super) fn straddling(level: Level, unit: &Unit, points: &[Point]) -> Vec<Gap> {
     let straddles = |point: &&Point| Place::of(level, Some(**point)) == Place::Straddles;
-    let first = points.iter().find(straddles)?;
-    let inside = |bound: f64| first.lower <= bound && bound <= first.upper;
-    let bound = match level {
+    let (uncounted, bucket): (Vec<Point>, Vec<Point>) =
+        points.iter().filter(straddles).partition(|point| point.uncounted > 0.0);
+    let mut gaps = Vec::new();
+    if let Some(first) = bucket.first() {
+        gaps.push(Gap::BoundInsideBucket {
+            points: bucket.len(),
+            bound: bound_within(level, first),
+            lower: first.lower,
+            upper: first.upper,
+            unit: unit.clone(),
+        });
+    }
+    if let Some(first) = uncounted.first() {
+        gaps.push(Gap::Uncounted {
+            points: uncounted.len(),
+            most: uncounted.iter().map(|point| point.uncounted).fold(0.0, f64::max),
+            bound: bound_within(level, first),
+            lower: first.lower,
+            upper: first.upper,
+            unit: unit.clone(),
+        });
+    }
+    gaps
+}
+
+/// The bound of a level that a point straddles.
+fn bound_within(level: Level, point: &Point) -> f64 {
+    match level {
         Level::Below(bound) | Level::Above(bound) => bound.get(),
         Level::Between(low, high) => {
-            if inside(high.get()) && first.upper > high.get() {
-                high.get()
-            } else {
-                low.get()
-            }
+            let (low, high) = (low.get(), high.get());
+            if point.lower <= high && high < point.upper { high } else { low }
         }
-    };
-    Some(Gap::BoundInsideBucket {
-        points: points.iter().filter(straddles).count(),
-        bound,
-        lower: first.lower,
-        upper: first.upper,
-        unit: unit.clone(),
-    })
+    }
 }
 
 /// Where the uncertainty of numbers read from these points comes from.
 pub(super) fn interval_of(points: &[Point]) -> Interval {
-    if points.iter().any(|point| point.lower < point.upper) {
+    if points.iter().any(|point| point.uncounted > 0.0 && point.lower < point.upper) {
+        Interval::Uncounted
+    } else if points.iter().any(|point| point.lower < point.upper) {
         Interval::Bucket
     } else {
         Interval::None
@@ -130,8 +148,7 @@ mod tests {
 
     #[test]
     fn the_worst_point_is_the_earliest_of_the_worst() {
-        let point =
-            |s, value, upper| Point { time: Time::from_millis(s), value, lower: value, upper };
+        let point = |s, value, upper| Point::between(Time::from_millis(s), value, value, upper);
         let points =
             [point(1, 3.0, 3.0), point(2, 5.0, 5.0), point(3, 5.0, 9.0), point(4, 5.0, 9.0)];
         let worst =

@@ -109,7 +109,7 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
             recovers::judge(id, &indicator.unit, track, analysis.injected_at, &terms)
         }
         Objective::TotalAtMost { phase, limit, gaps } => {
-            total::judge(id, track, *phase, *limit, *gaps)
+            total::judge(id, &indicator.unit, track, *phase, *limit, *gaps)
         }
     }
 }

@@ -104,7 +104,7 @@ mod tests {
     #[track_caller]
     fn check(level: Level, (lower, upper): (f64, f64), want: Place) {
         let value = (lower + upper) / 2.0;
-        let point = Point { time: Time::from_millis(0), value, lower, upper };
+        let point = Point::between(Time::from_millis(0), lower, value, upper);
         assert_eq!(Place::of(level, Some(point)), want);
     }
 
@@ -144,8 +144,7 @@ mod tests {
 
     #[test]
     fn the_highest_bucket_has_no_upper_bound() {
-        let point =
-            Point { time: Time::from_millis(0), value: 10.0, lower: 10.0, upper: f64::INFINITY };
+        let point = Point::between(Time::from_millis(0), 10.0, 10.0, f64::INFINITY);
         assert_eq!(Place::of(Level::Below(at(10.0)), Some(point)), Place::Outside);
         assert_eq!(Place::of(Level::Below(at(11.0)), Some(point)), Place::Straddles);
     }

@@ -67,15 +67,16 @@ pub(super) fn judge(
     }
     let in_time = |back: Option<Duration>| back.is_some_and(|back| back <= terms.allowed);
     if !in_time(course.back) {
-        verdict.gaps.push(if in_time(course.back_unless_straddling) {
-            let numbers: Vec<Point> = grid.iter().filter_map(|(_, point)| *point).collect();
-            level::bound_inside_bucket(terms.level, unit, &numbers)
-                .unwrap_or(Gap::RecoveryStraddles)
+        let numbers: Vec<Point> = grid.iter().filter_map(|(_, point)| *point).collect();
+        let straddling = level::straddling(terms.level, unit, &numbers);
+        if in_time(course.back_unless_straddling) && !straddling.is_empty() {
+            verdict.gaps.extend(straddling);
         } else if course.back.is_none() && course.watched < terms.allowed {
-            Gap::NotWatchedLongEnough { watched: course.watched, allowed: terms.allowed }
+            let watched = course.watched;
+            verdict.gaps.push(Gap::NotWatchedLongEnough { watched, allowed: terms.allowed });
         } else {
-            Gap::RecoveryStraddles
-        });
+            verdict.gaps.push(Gap::RecoveryStraddles);
+        }
     }
     if verdict.gaps.is_empty() {
         verdict.outcome = Outcome::Pass;

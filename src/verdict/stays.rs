@@ -86,14 +86,14 @@ pub(super) fn judge(
         Held::Untold(why) => {
             verdict.gaps = why
                 .into_iter()
-                .filter_map(|why| match why {
-                    Why::Missing => Some(tally.too_many_missing(phase)),
-                    Why::Straddling => level::bound_inside_bucket(terms.level, unit, &numbers),
-                    Why::CouldBeEither => Some(Gap::CouldBeEither {
+                .flat_map(|why| match why {
+                    Why::Missing => vec![tally.too_many_missing(phase)],
+                    Why::Straddling => level::straddling(terms.level, unit, &numbers),
+                    Why::CouldBeEither => vec![Gap::CouldBeEither {
                         breaches: tally.outside,
                         gaps: tally.missing(),
                         grid: tally.grid,
-                    }),
+                    }],
                 })
                 .collect();
         }

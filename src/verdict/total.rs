@@ -5,7 +5,7 @@ use crate::{
     analysis::Track,
     hypothesis::model::{GapAllowance, Level},
     margin,
-    number::Finite,
+    number::{Finite, Unit},
     sample::Point,
     window::Phase,
 };
@@ -16,6 +16,7 @@ use crate::{
 /// then proven, whatever the gaps hide.
 pub(super) fn judge(
     check_id: &str,
+    unit: &Unit,
     track: &Track,
     phase: Phase,
     limit: Finite,
@@ -32,17 +33,38 @@ pub(super) fn judge(
         return verdict.untold(gap);
     }
     let numbers: Vec<Point> = part.numbers().collect();
-    let total = numbers.iter().map(|point| point.value).sum::<f64>() + 0.0;
+    let sum = |of: fn(&Point) -> f64| numbers.iter().map(of).sum::<f64>() + 0.0;
+    let total =
+        Measured { value: sum(|p| p.value), lower: sum(|p| p.lower), upper: sum(|p| p.upper) };
+    let room = |total| margin::total_at_most(total, limit.get());
     let most = numbers.iter().min_by(|a, b| level::worse(Level::Below(limit), a, b));
-    verdict.observed = Some(Measured::exact(total));
-    verdict.margin = Some(Measured::exact(margin::total_at_most(total, limit.get())));
+    verdict.observed = Some(total);
+    verdict.margin = Some(Measured {
+        value: room(total.value),
+        lower: room(total.upper),
+        upper: room(total.lower),
+    });
+    verdict.interval = level::interval_of(&numbers);
     verdict.median = part.summary.map(|summary| summary.median);
     verdict.worst = most.map(|point| (point.time, point.value));
-    if total > limit.get() {
+    if total.lower > limit.get() {
         verdict.outcome = Outcome::Fail;
-    } else if !tally.missing_allowed(gaps) {
-        return verdict.untold(tally.too_many_missing(phase));
-    } else {
+        return verdict;
+    }
+    if !tally.missing_allowed(gaps) {
+        verdict.gaps.push(tally.too_many_missing(phase));
+    }
+    if total.upper > limit.get() {
+        verdict.gaps.push(Gap::Uncounted {
+            points: numbers.iter().filter(|point| point.lower < point.upper).count(),
+            most: numbers.iter().map(|point| point.uncounted).fold(0.0, f64::max),
+            bound: limit.get(),
+            lower: total.lower,
+            upper: total.upper,
+            unit: unit.clone(),
+        });
+    }
+    if verdict.gaps.is_empty() {
         verdict.outcome = Outcome::Pass;
     }
     verdict
@@ -56,7 +78,7 @@ mod tests {
     #[track_caller]
     fn check(series: &str, want: Outcome, reasons: &[&str], margin: Option<f64>) {
         let track = track(Phase::During, series);
-        let got = judge("c", &track, Phase::During, finite(4.0), allowance(0.05, 3));
+        let got = judge("c", &Unit::None, &track, Phase::During, finite(4.0), allowance(0.05, 3));
         assert_eq!(got.outcome, want, "{got:?}");
         assert_eq!(got.gaps.iter().map(Gap::code).collect::<Vec<_>>(), reasons);
         assert_eq!(got.margin.map(|margin| margin.value), margin);
@@ -87,9 +109,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_counted_could_be_too_many() {
+        let mut track = track(Phase::During, "0x18 3");
+        let (_, point) = &mut track.phases[0].grid[4];
+        let point = point.as_mut().unwrap();
+        (point.upper, point.uncounted) = (2.0, 2.0);
+        let judged = |limit| {
+            let (limit, gaps) = (finite(limit), allowance(0.05, 3));
+            judge("c", &Unit::None, &track, Phase::During, limit, gaps)
+        };
+        assert_eq!(judged(5.0).outcome, Outcome::Pass);
+        assert_eq!(judged(4.0).gaps.iter().map(Gap::code).collect::<Vec<_>>(), ["uncounted"]);
+        assert_eq!(judged(2.0).outcome, Outcome::Fail);
+    }
+
+    #[test]
     fn the_worst_point_is_the_one_with_the_most() {
         let got = judge(
             "c",
+            &Unit::None,
             &track(Phase::During, "0 2 1 0x16"),
             Phase::During,
             finite(9.0),

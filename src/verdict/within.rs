@@ -62,7 +62,10 @@ pub(super) fn judge(
         independent_at_most: independent_at_most(part, over),
     };
     match contrast(side(sides[0], &ours), side(sides[1], &theirs)) {
-        Ok(contrast) => told(verdict, contrast, terms),
+        Ok(contrast) => {
+            let [ours, theirs] = [sides[0], sides[1]].map(Slack::of);
+            told(verdict, contrast.widened(ours.down + theirs.up, ours.up + theirs.down), terms)
+        }
         Err(refusal) => verdict.untold(refused(refusal, phase, terms.of)),
     }
 }
@@ -70,6 +73,24 @@ pub(super) fn judge(
 /// The values on the grid; a gap is NaN.
 fn numbers(part: &PhaseTrack) -> Vec<f64> {
     part.grid.iter().map(|(_, point)| point.map_or(f64::NAN, |point| point.value)).collect()
+}
+
+/// How much lower and how much higher the mean of a phase can be than that of the values, by what
+/// was not counted in its points. A bucket is no part of that: it is the same in both phases.
+struct Slack {
+    down: f64,
+    up: f64,
+}
+
+impl Slack {
+    fn of(part: &PhaseTrack) -> Self {
+        let short = || part.numbers().filter(|point| point.uncounted > 0.0);
+        let numbers = part.n() as f64;
+        Self {
+            down: short().map(|point| point.value - point.lower).sum::<f64>() / numbers,
+            up: short().map(|point| point.upper - point.value).sum::<f64>() / numbers,
+        }
+    }
 }
 
 /// The verdict that an interval carries.
@@ -226,6 +247,23 @@ mod tests {
         assert!(got.n_eff.unwrap() >= 4.0 && got.interval == Interval::Sampling);
         let reasons = ["interval_straddles"];
         check_run((NOISE, NOISE), 0, relative(0.001), Outcome::Inconclusive, &reasons);
+    }
+
+    #[test]
+    fn what_was_not_counted_widens_the_interval() {
+        let judged = |uncounted| {
+            let mut track = run(NOISE, "0", NOISE);
+            for (_, point) in &mut track.phases[2].grid {
+                let point = point.as_mut().unwrap();
+                (point.upper, point.uncounted) = (point.value + 30.0, uncounted);
+            }
+            judge("c", Duration::ZERO, &track, Phase::After, &terms(Tolerance::Relative(0.1)))
+        };
+        let got = judged(7.0);
+        assert_eq!(got.gaps, [Gap::IntervalStraddles]);
+        assert!(got.observed.unwrap().upper > 30.0, "{got:?}");
+        // The bounds of a bucket alone are the same in both phases.
+        assert_eq!(judged(0.0).outcome, Outcome::Pass);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 use super::{HypothesisFile, Program, homeostat};
 
-/// A target under test: its page as a function of the time, and a fault that is a file.
+/// Targets under test: their pages as functions of the time, and a fault that is a file.
 pub(crate) struct ScriptedTarget {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     dir: TempDir,
 }
 
@@ -30,19 +30,26 @@ pub(crate) struct Moment {
 }
 
 impl ScriptedTarget {
-    /// Serves what `page` says, until the test has ended.
+    /// Serves what `page` says, until the test has ended. An empty page is refused, with 503.
     pub(crate) fn start(page: impl Fn(&Moment) -> String + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, dir) = (listener.local_addr().unwrap(), TempDir::new().unwrap());
-        let fault = dir.path().join("fault");
-        thread::spawn(move || serve(&listener, &fault, page));
-        Self { address, dir }
+        let target = Self { addresses: Vec::new(), dir: TempDir::new().unwrap() };
+        target.beside(page)
     }
 
-    /// `homeostat run` of a hypothesis, in which `TARGET` is the target and `FAULT` the fault.
+    /// Another target beside it, at an address of its own, with the same fault.
+    pub(crate) fn beside(mut self, page: impl Fn(&Moment) -> String + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.addresses.push(listener.local_addr().unwrap());
+        let fault = self.fault();
+        thread::spawn(move || serve(&listener, &fault, page));
+        self
+    }
+
+    /// `homeostat run` of a hypothesis, in which `TARGETS` are the targets and `FAULT` the fault.
     pub(crate) fn run(&self, hypothesis: &str) -> Program {
+        let urls = self.addresses.iter().map(|address| format!("\"http://{address}/metrics\""));
         let text = hypothesis
-            .replace("TARGET", &format!("http://{}/metrics", self.address))
+            .replace("TARGETS", &urls.collect::<Vec<_>>().join(", "))
             .replace("FAULT", &format!("{{command: {{argv: [touch, {:?}]}}}}", self.fault()));
         let file = HypothesisFile::text(text).write(self.dir.path());
         let program = homeostat(["run".as_ref(), file.as_os_str()]);
@@ -84,10 +91,10 @@ fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
         }
         request.extend_from_slice(&piece[..n]);
     }
-    let length = page.len();
+    let (length, status) = (page.len(), if page.is_empty() { "503 Down" } else { "200 OK" });
     write!(
         stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n\
          Content-Length: {length}\r\n\r\n{page}"
     )
 }

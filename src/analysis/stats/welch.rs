@@ -51,6 +51,14 @@ pub struct Contrast {
     pub phi_b: f64,
 }
 
+impl Contrast {
+    /// The same difference, which can be lower and higher by so much for other reasons than chance.
+    #[must_use]
+    pub fn widened(self, down: f64, up: f64) -> Self {
+        Self { lower: self.lower - down, upper: self.upper + up, ..self }
+    }
+}
+
 /// Why two means are not compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal {

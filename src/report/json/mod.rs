@@ -192,6 +192,7 @@ fn check(subject: &Subject<'_>, verdict: &CheckVerdict) -> CheckPart {
         interval: match verdict.interval {
             Interval::None => "none",
             Interval::Bucket => "bucket",
+            Interval::Uncounted => "uncounted",
             Interval::Sampling => "sampling",
         }
         .to_owned(),

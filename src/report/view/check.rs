@@ -254,9 +254,10 @@ fn interval(seen: Measured, interval: Interval, check: Option<&Check>, unit: &Un
     let recovers = check.is_some_and(|c| matches!(c.objective, Objective::Recovers { .. }));
     match interval {
         Interval::None => String::new(),
-        Interval::Bucket if same(seen) => String::new(),
+        Interval::Bucket | Interval::Uncounted if same(seen) => String::new(),
         Interval::Bucket if recovers => format!("{} (between two points)", between()),
         Interval::Bucket => format!("{} (bucket)", between()),
+        Interval::Uncounted => format!("{} (by what was not counted)", between()),
         Interval::Sampling => format!("{} (95 % interval)", between()),
     }
 }
