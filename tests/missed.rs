@@ -1,7 +1,9 @@
 //! What a judgement was not given must not make it a pass: scripted targets on which one was
 //! once made.
 
-use crate::support::{ScriptedTarget, VerdictFile, run_directory, target::Moment};
+use crate::support::{
+    ScriptedTarget, VerdictFile, recording::manifest, run_directory, target::Moment,
+};
 
 /// The fault shows on the page as `fault_on`.
 const TEXT: &str = r#"
@@ -237,4 +239,24 @@ fn a_window_that_outlasts_its_samples_is_not_seen() {
         let reasons = verdict.check("errors.during.below").reasons().join(" ");
         assert_eq!(reasons, "too_many_gaps");
     });
+}
+
+#[test]
+fn another_program_is_another_fault() {
+    let quick =
+        TEXT.replace("{before: 5s, during: 4s, after: 4s,", "{before: 2s, during: 1s, after: 1s,");
+    let text = quick.trim_end().replace("FAULT", "{command: {}}")
+        + "\nchecks: [{indicator: fault_on, during: {below: 1}}]\n";
+    let fingerprint = |program: &[&str]| {
+        let target = ScriptedTarget::start(fault_on);
+        target.run(&text).args(["--"]).args(program).run().exits(11);
+        let run = run_directory(&target.store());
+        let written = manifest(&run)["comparable_fingerprint"].clone();
+        let verdict = fs_err::read_to_string(run.join("verdict.json")).unwrap();
+        assert!(verdict.contains(written.as_str().unwrap()), "{verdict}");
+        written
+    };
+    let (one, other) = (fingerprint(&["true"]), fingerprint(&["sleep", "0.1"]));
+    assert_ne!(one, other);
+    assert_eq!(one, fingerprint(&["true"]));
 }

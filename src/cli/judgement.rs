@@ -9,7 +9,7 @@ use super::{exit::Invalid, first_reading};
 use crate::{
     analysis::{self, ANALYSIS_VERSION, Analysis},
     frame::SampleRow,
-    hypothesis::{self, Hypothesis, Reading, model::Fault},
+    hypothesis::{self, Hypothesis, Reading},
     record::{self, Recording, Status, atomic},
     report::{self, Subject, View},
     verdict::{self, RunIdentity, RunStatus, Verdicts},
@@ -132,10 +132,8 @@ pub(super) fn read_hypothesis(
 
 /// Lays the program after `--` over the fault of the file.
 pub(super) fn complete_command(hypothesis: &mut Hypothesis, command_line: &[String]) {
-    if let Fault::Command(command) = &mut hypothesis.fault
-        && !command_line.is_empty()
-    {
-        command.argv = command_line.to_vec();
+    if !command_line.is_empty() {
+        hypothesis.set_program(command_line);
     }
 }
 

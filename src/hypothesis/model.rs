@@ -8,7 +8,10 @@ mod objective;
 use std::{collections::BTreeMap, time::Duration};
 
 pub use self::objective::{Check, GapAllowance, Guard, Level, Objective, Tolerance};
-use super::selector::{LabelSelector, Matcher, SeriesSelector};
+use super::{
+    fingerprint,
+    selector::{LabelSelector, Matcher, SeriesSelector},
+};
 use crate::number::{Share, Unit};
 
 /// A claim about a system under a fault, and everything needed to try and judge it.
@@ -53,6 +56,16 @@ impl Hypothesis {
     /// The id of an indicator by its name.
     pub fn indicator_id(&self, name: &str) -> Option<IndicatorId> {
         self.indicators.iter().position(|i| i.name == name).map(IndicatorId)
+    }
+
+    /// Makes `argv` the program of a `command` fault, if that is the fault. Runs of another program
+    /// are runs of another fault, and no longer comparable.
+    pub fn set_program(&mut self, argv: &[String]) {
+        if let Fault::Command(command) = &mut self.fault {
+            command.argv = argv.to_vec();
+            self.comparable_fingerprint =
+                fingerprint::of_experiment(&self.fault, &self.indicators, &self.phases);
+        }
     }
 }
 
