@@ -232,10 +232,10 @@ fn what_was_lost_is_forgiven_where_it_cannot_decide() {
 fn a_window_that_outlasts_its_samples_is_not_seen() {
     let page = |moment: &Moment| {
         let away = moment.fault.is_some_and(|seconds| (0.5..2.8).contains(&seconds));
-        if away { String::new() } else { fault_on(moment) + &requests(moment) }
+        if away { String::new() } else { requests(moment) }
     };
     let text = ERRORS.replace("over: 2s", "over: 3s");
-    check_target(&ScriptedTarget::start(page), &text, 11, |verdict| {
+    check_target(&ScriptedTarget::start(fault_on).beside(page), &text, 11, |verdict| {
         let reasons = verdict.check("errors.during.below").reasons().join(" ");
         assert_eq!(reasons, "too_many_gaps");
     });
