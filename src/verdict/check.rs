@@ -135,7 +135,7 @@ pub enum Interval {
 }
 
 impl Interval {
-    /// The word for it in `checks.parquet`.
+    /// The word for it in `checks.parquet` and `verdict.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",

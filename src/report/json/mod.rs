@@ -19,7 +19,7 @@ use crate::{
     hypothesis::model::{Fault, Indicator, Level, Objective, Tolerance},
     number::Unit,
     time::Time,
-    verdict::{CheckVerdict, Interval, Recovery},
+    verdict::{CheckVerdict, Recovery},
     window::Phase,
 };
 
@@ -189,13 +189,7 @@ fn check(subject: &Subject<'_>, verdict: &CheckVerdict) -> CheckPart {
         observed: numbers.keep("observed", observed.map(|m| m.value)),
         observed_lower: numbers.keep("observed_lower", observed.map(|m| m.lower)),
         observed_upper: numbers.keep("observed_upper", observed.map(|m| m.upper)),
-        interval: match verdict.interval {
-            Interval::None => "none",
-            Interval::Bucket => "bucket",
-            Interval::Uncounted => "uncounted",
-            Interval::Sampling => "sampling",
-        }
-        .to_owned(),
+        interval: verdict.interval.name().to_owned(),
         margin: numbers.keep("margin", margin.map(|m| m.value)),
         margin_lower: numbers.keep("margin_lower", margin.map(|m| m.lower)),
         margin_upper: numbers.keep("margin_upper", margin.map(|m| m.upper)),

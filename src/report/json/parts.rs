@@ -147,7 +147,7 @@ pub(super) struct CheckPart {
     pub(super) observed_lower: Option<f64>,
     /// The most it can have been.
     pub(super) observed_upper: Option<f64>,
-    /// Where the interval is from: `none`, `bucket` or `sampling` (95 %).
+    /// Where the interval is from: `none`, `bucket`, `uncounted` or `sampling` (95 %).
     pub(super) interval: String,
     /// The margin: 0 at the bound, negative beyond it.
     pub(super) margin: Option<f64>,
