@@ -18,10 +18,11 @@ const WIDTH: usize = 100;
 /// How many of them stand before the problem when the line is cut.
 const BEFORE: usize = 40;
 
-/// The problem with its line: where that begins in the file, and its text.
+/// The problem with its line: where that begins in the file, and its text. There is none of a
+/// file that could not be read, nor of an empty one.
 pub(super) fn render(
     file: &str,
-    (start, line): (usize, &str),
+    line: Option<(usize, &str)>,
     problem: &Problem,
     styled: bool,
 ) -> String {
@@ -37,11 +38,11 @@ pub(super) fn render(
         let help = problem.hint.iter().map(|hint| Level::HELP.message(hint));
         renderer.render(&[group.elements(help)])
     };
+    let Some((start, line)) = line else {
+        return helped(title.element(Origin::path(&file)));
+    };
     if line.is_empty() {
-        // Of a file that could not be read there is no line, nor of one that is empty.
-        let origin = Origin::path(&file);
-        let placed = span.start > 0 || span.line > 1;
-        let origin = if placed { origin.line(span.line).char_column(span.column) } else { origin };
+        let origin = Origin::path(&file).line(span.line).char_column(span.column);
         return helped(title.element(origin));
     }
     let within = |byte: usize| byte.saturating_sub(start).min(line.len());
@@ -135,6 +136,17 @@ mod tests {
         check(&text, "bad", &want);
         let whole = format!("{}!", "z".repeat(99));
         check(&whole, "!", &format!("1 | {whole}\n  | {}^", " ".repeat(99)));
+    }
+
+    #[test]
+    fn of_an_empty_line_the_place_is_shown() {
+        for (text, start, want) in
+            [("", 0, "a.yaml"), ("\na: 1", 0, "a.yaml:1:1"), ("a:\n\n", 3, "a.yaml:2:1")]
+        {
+            let problem = Problem::new(Code::Syntax, Span { start, end: start, ..Span::TOP }, "no");
+            let shown = Problems::new("a.yaml", text, vec![problem]).render(false);
+            assert_eq!(shown.lines().nth(1), Some(format!("--> {want}").as_str()), "{text:?}");
+        }
     }
 
     #[test]

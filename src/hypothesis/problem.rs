@@ -104,7 +104,8 @@ impl Problems {
     /// nothing is said by colour alone.
     pub fn render(&self, styled: bool) -> String {
         let block = |problem: &Problem| {
-            let line = self.lines.line(&self.text, problem.span.line);
+            let line =
+                (!self.text.is_empty()).then(|| self.lines.line(&self.text, problem.span.line));
             excerpt::render(&self.file, line, problem, styled)
         };
         let blocks: Vec<String> = self.items.iter().map(block).collect();

@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_saphyr::{
     DuplicateKeyPolicy, Location, Options, Spanned,
@@ -19,9 +19,6 @@ use super::{
     problem::{Problem, Span},
     syntax,
 };
-
-/// What is said of a key that is a list, a mapping or nothing.
-pub(super) const KEY_IS_A_WORD: &str = "a key must be a word";
 
 /// A value of the text and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +55,8 @@ pub(super) struct Key {
     pub(super) text: String,
     /// Where it stands.
     pub(super) span: Span,
+    /// Whether it is a word, and not a list, a mapping or nothing.
+    is_word: bool,
 }
 
 impl Value {
@@ -74,11 +73,12 @@ impl Value {
     }
 }
 
-/// Reads one YAML document. Keys that stand twice are reported, and the first is kept.
+/// Reads one YAML document. Keys that are no words are reported and left out; of keys that stand
+/// twice, which are reported as well, the first is kept.
 pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
     match serde_saphyr::from_str_with_options::<Node>(text, options()) {
         Ok(mut root) => {
-            refuse_duplicates(&mut root, problems);
+            refuse_keys(&mut root, problems);
             Some(root)
         }
         Err(error) => {
@@ -114,14 +114,20 @@ fn options() -> Options {
     }
 }
 
-fn refuse_duplicates(node: &mut Node, problems: &mut Vec<Problem>) {
+fn refuse_keys(node: &mut Node, problems: &mut Vec<Problem>) {
     match &mut node.value {
         Value::List(items) => {
-            items.iter_mut().for_each(|item| refuse_duplicates(item, problems));
+            items.iter_mut().for_each(|item| refuse_keys(item, problems));
         }
         Value::Map(entries) => {
             let mut seen: HashMap<String, usize> = HashMap::new();
             entries.retain(|(key, _)| {
+                if !key.is_word {
+                    let message = syntax::message("a key must be a word");
+                    let hint = "such as `name: api-survives`";
+                    problems.push(Problem::new(Code::Syntax, key.span, message).hint(hint));
+                    return false;
+                }
                 let Some(line) = seen.get(&key.text) else {
                     seen.insert(key.text.clone(), key.span.line);
                     return true;
@@ -131,7 +137,7 @@ fn refuse_duplicates(node: &mut Node, problems: &mut Vec<Problem>) {
                 problems.push(Problem::new(Code::DuplicateKey, key.span, message).hint(hint));
                 false
             });
-            entries.iter_mut().for_each(|(_, value)| refuse_duplicates(value, problems));
+            entries.iter_mut().for_each(|(_, value)| refuse_keys(value, problems));
         }
         Value::Null | Value::Bool(_) | Value::Whole(_) | Value::Number(_) | Value::Text(_) => {}
     }
@@ -207,15 +213,15 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Vec::new();
         while let Some((key, value)) = entries.next_entry::<Spanned<Value>, Node>()? {
-            let text = match key.value {
-                Value::Text(text) => text,
-                Value::Whole(number) => number.to_string(),
-                Value::Bool(is) => is.to_string(),
-                Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => {
-                    return Err(A::Error::custom(KEY_IS_A_WORD));
-                }
+            // A word of another type is meant as it is written.
+            let word = match key.value {
+                Value::Text(text) => Some(text),
+                Value::Whole(number) => Some(number.to_string()),
+                Value::Bool(is) => Some(is.to_string()),
+                Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => None,
             };
-            map.push((Key { text, span: span(key.referenced) }, value));
+            let (is_word, span) = (word.is_some(), span(key.referenced));
+            map.push((Key { text: word.unwrap_or_default(), span, is_word }, value));
         }
         Ok(Value::Map(map))
     }
@@ -270,7 +276,20 @@ mod tests {
             assert!(root.is_none() && said.len() == 1, "{text:?}: {said:?}");
         }
         insta::assert_snapshot!(tree("a: 1\n b: 2\n").1.join("\n"), @"2:3 syntax: this is not YAML as a hypothesis uses it: a `: ` where no key can stand");
-        insta::assert_snapshot!(tree("? [x]\n: 2\n").1.join("\n"), @"1:1 syntax: this is not YAML as a hypothesis uses it: a key must be a word");
+    }
+
+    #[test]
+    fn a_key_that_is_no_word_is_reported_where_it_stands_and_hides_nothing() {
+        for (text, place) in [
+            ("? [x]\n: 2\n", "1:3"),
+            ("\na: 1\n: x, b: 2\n", "3:1"),
+            ("a:\n  b: 1\n  ~: 2\n", "3:3"),
+        ] {
+            let (root, said) = tree(text);
+            let want = "syntax: this is not YAML as a hypothesis uses it: a key must be a word";
+            assert_eq!(said, [format!("{place} {want}")], "{text:?}");
+            assert!(root.is_some());
+        }
     }
 
     #[test]

@@ -33,8 +33,12 @@ pub(super) fn problem(text: &str, error: &Error) -> Problem {
     // The place is ours to say, once.
     let said = said.split(" at line ").next().unwrap_or(&said);
     let (said, hint) = in_our_words(said, text, span);
-    Problem::new(Code::Syntax, span, format!("this is not YAML as a hypothesis uses it: {said}"))
-        .hint(hint)
+    Problem::new(Code::Syntax, span, message(&said)).hint(hint)
+}
+
+/// What is said of a text that cannot be read.
+pub(super) fn message(why: &str) -> String {
+    format!("this is not YAML as a hypothesis uses it: {why}")
 }
 
 /// Limits that no hypothesis comes near.
@@ -132,9 +136,6 @@ fn in_our_words(said: &str, text: &str, span: Span) -> (String, &'static str) {
     }
     if has("tabs disallowed") || text[span.start..].starts_with('\t') {
         return ("a tab where only spaces can stand".to_owned(), "indent with spaces");
-    }
-    if has(raw::KEY_IS_A_WORD) {
-        return kept("such as `name: api-survives`");
     }
     kept("compare it with the examples in `hypotheses/`; an editor that knows YAML shows more")
 }

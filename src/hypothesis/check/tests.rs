@@ -379,7 +379,7 @@ proptest::proptest! {
         for reading in [Reading::ToRun(&no_variables), Reading::Recorded] {
             let checked = hypothesis::check(&text, "a.yaml", reading);
             proptest::prop_assert_eq!(checked.hypothesis.is_some(), checked.problems.errors() == 0);
-            let shown = checked.problems.render(false).matches(" --> a.yaml:").count();
+            let shown = checked.problems.render(false).matches("--> a.yaml:").count();
             proptest::prop_assert_eq!(shown, checked.problems.iter().count());
         }
     }
