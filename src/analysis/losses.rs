@@ -119,6 +119,19 @@ pub(super) fn losses<'a>(selector: &LabelSelector, observed: &'a Observed) -> Op
     Some(Losses { population, hits })
 }
 
+/// The pods of a selector that were lost in *before*, and when: no fault of ours did that.
+pub(super) fn lost_before<'a>(
+    selector: &LabelSelector,
+    observed: &'a Observed,
+) -> Vec<(&'a PodRow, Time)> {
+    let (Some(before), Some((fault, _))) = (observed.phases.before, fault_span(observed)) else {
+        return Vec::new();
+    };
+    let until = fault.minus(Duration::from_millis(1));
+    let lost = |pod: &'a PodRow| Some((pod, loss_in(pod, before.start, until)?.at));
+    matching(observed, |labels| selector.matches(labels)).filter_map(lost).collect()
+}
+
 struct Loss {
     at: Time,
     /// A container ended, and the pod stayed.

@@ -11,6 +11,7 @@ mod losses;
 mod mechanism;
 #[cfg(test)]
 pub(crate) mod notation;
+mod pods_lost;
 pub mod rate;
 mod reached;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod semantics;
 mod size;
 pub mod stats;
 mod summary;
+mod targets_lost;
 mod track;
 mod unseen;
 mod words;
@@ -41,7 +43,7 @@ pub use size::{MOST_POINTS, TooManyPoints, check_size};
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
 /// the same bytes from the same recording.
-pub const ANALYSIS_VERSION: u32 = 3;
+pub const ANALYSIS_VERSION: u32 = 4;
 
 /// What an observation says; a run that is still going on is an observation too, of the phases
 /// that it reached.

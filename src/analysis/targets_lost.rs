@@ -1,0 +1,160 @@
+//! Evidence that scrape targets were lost to the fault.
+
+use std::time::Duration;
+
+use super::{
+    EvidenceFinding, EvidenceState, confirm::required, losses::fault_span, semantics::Semantics,
+    words,
+};
+use crate::{
+    frame::Observed,
+    hypothesis::{model::Amount, selector::SeriesSelector},
+    sample::{Series, is_stale},
+    time::Time,
+};
+
+/// Scrape targets went down or vanished.
+///
+/// The population is the targets whose `up` was 1 at the injection. A target is lost when in
+/// *during* its `up` was 0, or ended with a stale marker, or had no sample for as long as two of
+/// its scrapes take. If no `up` of any target has a sample in *during*, it was we who stopped
+/// looking, and it cannot be told. A target that was down in *before*, too, does not count: that
+/// it went down again says nothing of the fault.
+pub(super) fn targets_lost(
+    selector: &SeriesSelector,
+    at_least: Amount,
+    observed: &Observed,
+) -> EvidenceFinding {
+    let asked = format!("targets lost of {selector}, {}", words::at_least(at_least));
+    let unknown = |why: &str| EvidenceFinding {
+        asked: asked.clone(),
+        state: EvidenceState::Unknown,
+        seen: why.to_owned(),
+    };
+    let (Some(injected_at), Some((_, to))) = (observed.injected_at, fault_span(observed)) else {
+        return unknown("nothing was injected");
+    };
+    let up = |series: &&Series| {
+        let value = Semantics::V3.instant(series, injected_at);
+        value.is_some_and(|value| value > 0.0)
+    };
+    let named = observed.raw.of_metric(&selector.metric);
+    let population: Vec<&Series> =
+        named.filter(|series| selector.matches(&series.labels)).filter(up).collect();
+    if population.is_empty() {
+        return unknown("no target that matches was up before");
+    }
+    let looked = |series: &Series| {
+        let places = series.range(injected_at, to);
+        series.values[places].iter().any(|value| !is_stale(*value))
+    };
+    if !observed.raw.of_metric(&selector.metric).any(looked) {
+        return unknown("no target at all was scraped in *during*");
+    }
+    let lost = population.iter().filter_map(|up| Some((*up, down_at(up, injected_at, to)?)));
+    let (lost, again): (Vec<_>, Vec<_>) = lost.partition(|(up, _)| !was_down(up, observed));
+    let (hit, all) = (lost.len(), population.len());
+    let state = match hit {
+        0 => EvidenceState::Absent,
+        n if n < required(at_least, all) => EvidenceState::Smaller,
+        _ => EvidenceState::Confirmed,
+    };
+    let at = words::when(lost.iter().map(|(_, at)| *at));
+    let comma = if at.is_empty() { "" } else { "," };
+    let mut seen = format!("{hit} of {all} targets lost{comma}{at}");
+    if !again.is_empty() {
+        seen.push_str(&format!("; {} more not counted, down before the fault, too", again.len()));
+    }
+    EvidenceFinding { asked, state, seen }
+}
+
+/// Whether a scrape of a target failed in *before*, or the target was gone there.
+fn was_down(up: &Series, observed: &Observed) -> bool {
+    let Some(before) = observed.phases.before else { return false };
+    let places = up.range(before.start, before.end);
+    up.values[places].iter().any(|value| is_stale(*value) || *value <= 0.0)
+}
+
+/// When a target that was up at one time was first down, or missed, up to another time.
+fn down_at(up: &Series, from: Time, to: Time) -> Option<Time> {
+    let before = up.range(Time::from_millis(i64::MIN), from);
+    let last = up.times[..before.end].last().copied().unwrap_or(from);
+    let interval = match up.times[..before.end] {
+        [.., one, two] => two.since(one),
+        _ => Duration::ZERO,
+    };
+    let patience = 2 * interval;
+    let mut expected_by = last.plus(patience);
+    for place in up.range(from, to) {
+        let (time, value) = (up.times[place], up.values[place]);
+        if !patience.is_zero() && time > expected_by {
+            return Some(expected_by);
+        }
+        if is_stale(value) || value <= 0.0 {
+            return Some(time);
+        }
+        expected_by = time.plus(patience);
+    }
+    (!patience.is_zero() && expected_by < to).then_some(expected_by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{notation::set, scene::watched};
+
+    /// Samples 10 s apart; the fault is from 60 s to 90 s.
+    #[track_caller]
+    fn check_targets(rows: &[(&str, &str)], at_least: usize, want: &str) {
+        let observed = Observed { raw: set(10, rows), ..watched(Vec::new()) };
+        let selector = SeriesSelector::parse("up{job=\"api\"}").unwrap();
+        let found = targets_lost(&selector, Amount::Count(at_least), &observed);
+        assert_eq!(format!("{}: {}", found.state.name(), found.seen), want);
+    }
+
+    const A: &str = "up{instance=\"a\",job=\"api\"}";
+    const B: &str = "up{instance=\"b\",job=\"api\"}";
+    const OTHER: &str = "up{instance=\"c\",job=\"web\"}";
+
+    #[test]
+    fn a_target_that_is_down_is_lost() {
+        let rows = [(A, "1x6 0x7"), (B, "1x13")];
+        check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:10 UTC");
+        check_targets(&rows, 2, "smaller: 1 of 2 targets lost, at 00:01:10 UTC");
+        check_targets(&[(A, "1x13"), (B, "1x13")], 1, "absent: 0 of 2 targets lost");
+    }
+
+    #[test]
+    fn a_target_that_vanishes_is_lost() {
+        let rows = [(A, "1x6 _ stale"), (B, "1x13")];
+        check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:20 UTC");
+        // No word of it: missed when a second scrape did not come.
+        let rows = [(A, "1x6"), (B, "1x13")];
+        check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:20 UTC");
+    }
+
+    #[test]
+    fn a_target_that_was_down_before_cannot_be_lost() {
+        check_targets(&[(A, "0x13"), (B, "1x13")], 1, "absent: 0 of 1 targets lost");
+        check_targets(&[(A, "0x13")], 1, "unknown: no target that matches was up before");
+    }
+
+    #[test]
+    fn a_target_that_went_down_before_the_fault_too_does_not_count() {
+        let rows = [(A, "1x2 0 1x3 0x7"), (B, "1x13")];
+        let too = "; 1 more not counted, down before the fault, too";
+        check_targets(&rows, 1, &format!("absent: 0 of 2 targets lost{too}"));
+        let rows = [(A, "1x2 0 1x3 0x7"), (B, "1x6 0x7")];
+        let one = format!("1 of 2 targets lost, at 00:01:10 UTC{too}");
+        check_targets(&rows, 1, &format!("confirmed: {one}"));
+        check_targets(&rows, 2, &format!("smaller: {one}"));
+        // Down before, and up throughout the fault.
+        check_targets(&[(A, "1x2 0 1x10")], 1, "absent: 0 of 1 targets lost");
+    }
+
+    #[test]
+    fn when_nothing_was_scraped_it_is_us() {
+        let rows = [(A, "1x6"), (OTHER, "1x6")];
+        check_targets(&rows, 1, "unknown: no target at all was scraped in *during*");
+    }
+}
