@@ -29,6 +29,8 @@ pub struct Share(f64);
 impl Share {
     /// The whole.
     pub const ALL: Self = Self(1.0);
+    /// A half.
+    pub const HALF: Self = Self(0.5);
 
     /// The share, when it lies within 0 and 1.
     pub fn new(value: f64) -> Option<Self> {

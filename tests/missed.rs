@@ -241,6 +241,107 @@ fn a_window_that_outlasts_its_samples_is_not_seen() {
     });
 }
 
+/// 100 requests a second before the fault, and since then so many, all without an error.
+fn left(per_second: f64) -> impl Fn(&Moment) -> String + Send + 'static {
+    move |moment| {
+        let since = moment.fault.unwrap_or_default();
+        let counted = (moment.up - since) * 100.0 + since * per_second;
+        format!("requests_total{{code=\"200\"}} {counted}\n")
+    }
+}
+
+/// The checks, with what is asked of the traffic.
+fn with_traffic(asked: &str) -> String {
+    ERRORS.replace("over: 2s", &format!("over: 2s, traffic: {asked}"))
+}
+
+#[test]
+fn traffic_that_went_away_is_no_success() {
+    check(ERRORS, left(1.0), 11, |verdict| {
+        for id in ["errors.during.below", "errors.recovers.below"] {
+            let reasons = verdict.check(id).reasons().join(" ");
+            assert!(reasons.starts_with("traffic_fell"), "{id}: {reasons}");
+        }
+    });
+}
+
+#[test]
+fn as_much_traffic_as_the_file_asks_for_is_enough() {
+    check(&with_traffic("{at_least: 20%}"), left(40.0), 0, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").outcome(), "pass");
+    });
+}
+
+#[test]
+fn any_traffic_will_do_where_the_file_says_so() {
+    check(&with_traffic("any"), left(1.0), 0, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").outcome(), "pass");
+    });
+}
+
+#[test]
+fn a_system_that_hardly_anyone_uses_is_not_disturbed() {
+    let few = |moment: &Moment| format!("requests_total{{code=\"200\"}} {}\n", moment.up * 2.0);
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &few(moment));
+    target.run(&format!("{}{ERRORS}", TEXT.trim_end())).run().exits(11);
+    let verdict = VerdictFile::of_run(&run_directory(&target.store()));
+    assert_eq!(verdict.grounds()[0], "not_injected");
+}
+
+/// 100 requests a second, and since the fault as many errors: under the label `code`.
+fn failing(moment: &Moment) -> String {
+    let errors = moment.fault.unwrap_or_default() * 100.0;
+    format!("{}requests_total{{code=\"503\"}} {errors}\n", requests(moment))
+}
+
+/// The same run with another selector of the errors, never injected into.
+#[track_caller]
+fn not_injected(errors: &str, says: &str) {
+    let target = ScriptedTarget::start(|moment| fault_on(moment) + &failing(moment));
+    let text = ERRORS.replace("requests_total{code=~\"5..\"}", errors);
+    let ended = target.run(&format!("{}{text}", TEXT.trim_end())).run().exits(11);
+    let verdict = VerdictFile::of_run(&run_directory(&target.store()));
+    assert_eq!(verdict.grounds()[0], "not_injected");
+    assert_eq!(verdict.check("errors.during.below").reasons().last(), Some(&"matches_nothing"));
+    assert!(ended.says(says), "{ended}");
+}
+
+#[test]
+fn a_label_that_no_series_has_counts_nothing() {
+    let says = "no series of `requests_total` has the label `status`";
+    not_injected("requests_total{status=~\"5..\"}", says);
+}
+
+#[test]
+fn a_pattern_that_is_not_anchored_counts_nothing() {
+    not_injected("requests_total{code=~\"5\"}", "does not match 503");
+}
+
+#[test]
+fn a_label_that_comes_with_the_first_error_may_be_absent() {
+    let page = |moment: &Moment| {
+        let errors = moment.fault.unwrap_or_default() * 100.0;
+        let born = format!("requests_total{{error_type=\"timeout\"}} {errors}\n");
+        requests(moment) + if moment.fault.is_some() { &born } else { "" }
+    };
+    let text = ERRORS.replace("requests_total{code=~\"5..\"}", "requests_total{error_type!=\"\"}");
+    let text = text.replace("over: 2s", "over: 2s, absent: 0");
+    check(&text, page, 10, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").outcome(), "fail");
+    });
+}
+
+#[test]
+fn a_part_that_matched_nothing_and_a_gauge_that_never_moves_are_named() {
+    let page = |moment: &Moment| requests(moment) + "depth 0.734\n";
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    let text = ERRORS.replace("checks:", "  depth: {gauge: depth, aggregate: max}\nchecks:\n  - {indicator: depth, during: {below: 1}}");
+    let ended = target.run(&format!("{}{text}", TEXT.trim_end())).run().exits(0);
+    for says in ["matched nothing: `code` was 200", "exactly 0.734 in all"] {
+        assert!(ended.says(says), "{says}: {ended}");
+    }
+}
+
 #[test]
 fn another_program_is_another_fault() {
     let quick =

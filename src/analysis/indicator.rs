@@ -10,7 +10,7 @@ use super::{
     semantics::Semantics,
 };
 use crate::{
-    frame::{EventRow, Observed, PodRow},
+    frame::{EventRow, Observed, PodRow, Watched},
     hypothesis::{
         model::{Aggregate, EventFilter, IndicatorKind},
         selector::SeriesSelector,
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
         let parts = match kind {
             IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
                 quantile: quantile.get(),
-                buckets: by_bound(counters(&bucket_selector(histogram), *over)),
+                buckets: by_bound(counters(&histogram.buckets(), *over)),
                 over: *over,
             },
             IndicatorKind::Ratio { part, whole, over } => {
@@ -162,13 +162,13 @@ impl<'a> Plan<'a> {
             }
             Parts::PodsReady { pods } => {
                 let ready = pods.iter().filter(|pod| counts_as_ready(pod, at)).count();
-                self.watched(at, at).then(|| Point::exact(at, ready as f64))
+                self.watched(Watched::Pods, at, at).then(|| Point::exact(at, ready as f64))
             }
             Parts::EventCount { events } => {
                 let from = at.minus(step);
                 let inside = events.iter().filter(|event| from < event.at && event.at <= at);
                 let added = inside.fold(0_i64, |all, event| all.saturating_add(event.added));
-                self.watched(from, at).then(|| Point::exact(at, added as f64))
+                self.watched(Watched::Events, from, at).then(|| Point::exact(at, added as f64))
             }
             Parts::Server => None,
         }
@@ -194,10 +194,22 @@ impl<'a> Plan<'a> {
             }
             Parts::Rate { counters, .. } => newest_sample(of(counters), at),
             Parts::Gauge { gauges, .. } => newest_sample(gauges.iter().copied(), at),
-            Parts::PodsReady { .. } | Parts::EventCount { .. } => {
-                self.observed.pods_watched.then(|| sight_until(self.observed, at))
-            }
+            Parts::PodsReady { .. } => self.sight_until(Watched::Pods, at),
+            Parts::EventCount { .. } => self.sight_until(Watched::Events, at),
             Parts::Server => None,
+        }
+    }
+
+    /// The counters that count all that a ratio or a quantile is made of, each increment once.
+    /// None for all other kinds.
+    pub(super) fn whole(&self) -> Option<Vec<&Counter<'a>>> {
+        match &self.parts {
+            Parts::Quantile { .. } | Parts::Ratio { .. } => self.counters(),
+            Parts::Rate { .. }
+            | Parts::Gauge { .. }
+            | Parts::PodsReady { .. }
+            | Parts::EventCount { .. }
+            | Parts::Server => None,
         }
     }
 
@@ -268,9 +280,13 @@ impl<'a> Plan<'a> {
         sum
     }
 
-    /// Whether pods and events were watched from one time to another, both included.
-    fn watched(&self, from: Time, to: Time) -> bool {
-        self.observed.pods_watched && !blind_between(self.observed, from, to)
+    fn sight_until(&self, watch: Watched, at: Time) -> Option<Time> {
+        self.observed.pods_watched.then(|| sight_until(self.observed, watch, at))
+    }
+
+    /// Whether a watch was connected from one time to another, both included.
+    fn watched(&self, watch: Watched, from: Time, to: Time) -> bool {
+        self.observed.pods_watched && !blind_between(self.observed, watch, from, to)
     }
 }
 
@@ -338,11 +354,6 @@ fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Seri
     found.filter(|series| selector.matches(&series.labels)).collect()
 }
 
-/// A histogram is selected by its own name; its buckets carry a suffix.
-fn bucket_selector(histogram: &SeriesSelector) -> SeriesSelector {
-    SeriesSelector { metric: format!("{}_bucket", histogram.metric), ..histogram.clone() }
-}
-
 /// Groups series by the number in `le`, so that `0.1` and `0.10` are one bound. A series
 /// without a readable `le` is no bucket.
 fn by_bound(counters: Vec<Counter<'_>>) -> Vec<(f64, Vec<Counter<'_>>)> {
@@ -373,7 +384,7 @@ mod tests {
     use crate::{
         analysis::{
             notation::{at, secs, set},
-            scene::{blind, event, pod, watched},
+            scene::{blind, blind_to, event, pod, watched},
         },
         hypothesis::selector::LabelSelector,
         number::Share,
@@ -631,6 +642,9 @@ mod tests {
         observed.blind = vec![blind(10, 20)];
         let seen = |seconds| value_at(&ready(), &observed, seconds).is_some();
         assert_eq!([seen(9), seen(10), seen(19), seen(20)], [true, false, false, true]);
+        // Whoever may not list events may well list pods.
+        observed.blind = vec![blind_to(Watched::Events, 0, 99)];
+        assert!(value_at(&ready(), &observed, 10).is_some());
     }
 
     #[test]
@@ -646,9 +660,9 @@ mod tests {
         let mut observed = Observed { events, pods_watched: true, ..Observed::default() };
         let count = |observed: &Observed| value_at(&kind, observed, 10).map(|point| point.value);
         assert_eq!(count(&observed), Some(4.0));
-        observed.blind = vec![blind(2, 6)];
+        observed.blind = vec![blind_to(Watched::Events, 2, 6)];
         assert_eq!(count(&observed), None);
-        observed.blind = vec![blind(2, 5)];
+        observed.blind = vec![blind_to(Watched::Events, 2, 5), blind(0, 99)];
         assert_eq!(count(&observed), Some(4.0));
     }
 
@@ -701,13 +715,14 @@ mod tests {
     #[test]
     fn pods_and_events_are_seen_while_they_are_watched() {
         let event_count = IndicatorKind::EventCount { filter: EventFilter::default() };
-        for kind in [ready(), event_count] {
+        for (kind, watch) in [(ready(), Watched::Pods), (event_count, Watched::Events)] {
             let seen = |observed: &Observed| {
                 Plan::new(&kind, observed, Semantics::V3, None).seen_until(at(60))
             };
             let mut observed = Observed { pods_watched: true, ..Observed::default() };
             assert_eq!(seen(&observed), Some(at(60)));
             // Blind once, then again from 50 s and from 40 s on, to no end yet.
+            let blind = |from, to| blind_to(watch, from, to);
             observed.blind = vec![blind(5, 10), blind(50, 99), blind(40, 99)];
             assert_eq!(seen(&observed), Some(at(40)));
             observed.pods_watched = false;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Hit;
 use crate::{
-    frame::{Observed, PodRow},
+    frame::{Observed, PodRow, Watched},
     hypothesis::selector::LabelSelector,
     sample::Labels,
     time::Time,
@@ -33,15 +33,16 @@ pub(super) fn fault_span(observed: &Observed) -> Option<(Time, Time)> {
 }
 
 /// Whether a watch was blind at some time from `from` to `to`, both included.
-pub(super) fn blind_between(observed: &Observed, from: Time, to: Time) -> bool {
+pub(super) fn blind_between(observed: &Observed, watch: Watched, from: Time, to: Time) -> bool {
     let touches = |window: Window| window.start <= to && from < window.end;
-    observed.blind.iter().any(|blind| touches(blind.window))
+    observed.blind.iter().any(|blind| blind.watch == watch && touches(blind.window))
 }
 
-/// Up to when, at most `at`, pods and events were watched: `at` itself, or the start of the
+/// Up to when, at most `at`, pods or events were watched: `at` itself, or the start of the
 /// blindness around it.
-pub(super) fn sight_until(observed: &Observed, at: Time) -> Time {
-    let around = observed.blind.iter().filter(|blind| blind.window.contains(at));
+pub(super) fn sight_until(observed: &Observed, watch: Watched, at: Time) -> Time {
+    let around =
+        observed.blind.iter().filter(|blind| blind.watch == watch && blind.window.contains(at));
     around.map(|blind| blind.window.start).min().unwrap_or(at)
 }
 
@@ -335,10 +336,11 @@ mod tests {
     fn blindness_includes_both_ends_of_the_question() {
         let mut observed = watched(Vec::new());
         observed.blind = vec![blind(70, 80)];
-        let blind = |from, to| blind_between(&observed, at(from), at(to));
+        let blind = |from, to| blind_between(&observed, Watched::Pods, at(from), at(to));
         assert_eq!(
             [blind(60, 69), blind(60, 70), blind(79, 90), blind(80, 90)],
             [false, true, true, false]
         );
+        assert!(!blind_between(&observed, Watched::Events, at(60), at(90)));
     }
 }

@@ -9,7 +9,7 @@ use super::{
     words,
 };
 use crate::{
-    frame::Observed,
+    frame::{Observed, Watched},
     hypothesis::{Hypothesis, model::Mechanism, selector::LabelSelector},
     number::length,
 };
@@ -80,7 +80,7 @@ fn replaced(selector: &LabelSelector, within: Duration, observed: &Observed) -> 
     let watched = |hit: &&Hit| {
         let due = hit.at.plus(within);
         let ended = observed.phases.whole().is_none_or(|whole| whole.end < due);
-        !ended && !blind_between(observed, hit.at, due)
+        !ended && !blind_between(observed, Watched::Pods, hit.at, due)
     };
     let late = |hit: &&Hit| took(hit).is_none_or(|took| took > within);
     let proven = losses.hits.iter().filter(late).filter(watched).count();

@@ -6,6 +6,7 @@ mod blast;
 pub mod buckets;
 mod confirm;
 mod counter;
+mod doubt;
 pub mod indicator;
 mod losses;
 mod mechanism;
@@ -22,10 +23,11 @@ pub mod stats;
 mod summary;
 mod targets_lost;
 mod track;
+mod traffic;
 mod unseen;
 mod words;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     frame::Observed,
@@ -122,6 +124,86 @@ pub struct Track {
     /// What counter increments Prometheus' semantics cannot see here; none for indicators that
     /// are not made of counters.
     pub unseen: Option<Unseen>,
+    /// What makes it doubtful although it has numbers.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What makes an indicator doubtful although it has numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Doubt {
+    /// A selector asks for a label that no series of its metric has.
+    NoSuchLabel {
+        /// The selector.
+        selector: String,
+        /// Its metric.
+        metric: String,
+        /// The label.
+        label: String,
+        /// The labels that there are.
+        known: Vec<String>,
+    },
+    /// A selector matched no series in the whole run.
+    NoSuchValue {
+        /// The selector.
+        selector: String,
+        /// Its condition that nothing met.
+        matcher: String,
+        /// The label of that.
+        label: String,
+        /// The values that there were; an empty one where the label was absent.
+        values: Vec<String>,
+        /// Those in which its pattern is found, though it does not match all of them.
+        within: Vec<String>,
+    },
+    /// A gauge had the same value, with a fraction, in all of its samples.
+    NeverMoved {
+        /// The value.
+        value: f64,
+        /// How many samples there were.
+        samples: usize,
+    },
+}
+
+impl Doubt {
+    /// Whether it is a mistake in the file, so that a number which depends on it says nothing. A
+    /// value that nothing has (no error was ever counted) is no mistake.
+    pub fn is_mistake(&self) -> bool {
+        match self {
+            Self::NoSuchLabel { .. } => true,
+            Self::NoSuchValue { within, .. } => !within.is_empty(),
+            Self::NeverMoved { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchLabel { selector, metric, label, known } => {
+                let quoted = |name: &String| format!("`{name}`");
+                let known = words::listed(known, quoted);
+                write!(
+                    f,
+                    "`{selector}` matched nothing: no series of `{metric}` has the label `{label}`; the labels are {known}"
+                )
+            }
+            Self::NoSuchValue { selector, matcher, label, values, within } => {
+                let shown = |value: &String| {
+                    if value.is_empty() { "absent".to_owned() } else { value.clone() }
+                };
+                let was = words::listed(values, shown);
+                write!(f, "`{selector}` matched nothing: `{label}` was {was}")?;
+                let Some(near) = within.first() else { return Ok(()) };
+                write!(
+                    f,
+                    ", and a pattern has to match all of a value: `{matcher}` does not match {near}"
+                )
+            }
+            Self::NeverMoved { value, samples } => {
+                write!(f, "exactly {value} in all {samples} samples: is it measured?")
+            }
+        }
+    }
 }
 
 impl Track {
@@ -143,6 +225,24 @@ pub struct PhaseTrack {
     pub step: Duration,
     /// The numbers of the phase in figures; none when there is no number.
     pub summary: Option<Summary>,
+    /// What was counted in the phase; none for indicators that are neither ratio nor quantile.
+    pub traffic: Option<Traffic>,
+}
+
+/// What the counters behind a ratio or a quantile counted in a phase.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Traffic {
+    /// How many requests, or whatever they count; those that no sample shows are not among them.
+    pub requests: f64,
+    /// The length of the phase, seconds.
+    pub seconds: f64,
+}
+
+impl Traffic {
+    /// Requests per second; 0 of a phase without length.
+    pub fn per_second(self) -> f64 {
+        if self.seconds > 0.0 { self.requests / self.seconds } else { 0.0 }
+    }
 }
 
 impl PhaseTrack {

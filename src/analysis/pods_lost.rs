@@ -9,7 +9,7 @@ use super::{
     words,
 };
 use crate::{
-    frame::{FaultAction, FaultRow, Observed},
+    frame::{FaultAction, FaultRow, Observed, Watched},
     hypothesis::{
         model::{Amount, Fault},
         selector::LabelSelector,
@@ -117,7 +117,7 @@ fn find(
     let state = if counted.len() >= required {
         let larger = injected.asked.is_some_and(|to_hit| hits.len() > to_hit);
         if larger { EvidenceState::Larger } else { EvidenceState::Confirmed }
-    } else if blind_between(observed, from, to) {
+    } else if blind_between(observed, Watched::Pods, from, to) {
         seen.push_str("; the watch was blind for a part");
         EvidenceState::Unknown
     } else if counted.is_empty() {

@@ -105,8 +105,9 @@ mod tests {
 
     fn track(points: Vec<Option<Point>>) -> Track {
         let grid = (0..).map(|n| at(n * 5)).zip(points).collect();
-        let during = PhaseTrack { phase: Phase::During, grid, step: secs(5), summary: None };
-        Track { points: Vec::new(), phases: vec![during], unseen: None }
+        let during =
+            PhaseTrack { phase: Phase::During, grid, step: secs(5), summary: None, traffic: None };
+        Track { points: Vec::new(), phases: vec![during], unseen: None, doubts: Vec::new() }
     }
 
     fn above(bound: f64) -> Level {
@@ -138,7 +139,8 @@ mod tests {
     fn check_since_fault(before: Vec<Option<Point>>, during: &str, want: &str) {
         let mut track = track(points(during));
         let grid = (0..).map(|n| at(n * 5 - 100)).zip(before).collect();
-        let before = PhaseTrack { phase: Phase::Before, grid, step: secs(5), summary: None };
+        let before =
+            PhaseTrack { phase: Phase::Before, grid, step: secs(5), summary: None, traffic: None };
         track.phases.insert(0, before);
         assert_eq!(said(reached(&track, above(8.0), Since::Fault, &Unit::None)), want);
         let since_before = reached(&track, above(8.0), Since::Before, &Unit::None);
@@ -228,7 +230,8 @@ mod tests {
 
     #[test]
     fn before_the_fault_nothing_can_be_told() {
-        let track = Track { points: Vec::new(), phases: Vec::new(), unseen: None };
+        let track =
+            Track { points: Vec::new(), phases: Vec::new(), unseen: None, doubts: Vec::new() };
         let got = reached(&track, above(1.0), Since::Fault, &Unit::None);
         assert_eq!(got, Reached::Unknown("the run did not reach *during*".to_owned()));
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::notation::{at, secs};
 use crate::{
-    frame::{Blind, EventRow, Observed, PodRow, ReadySpan},
+    frame::{Blind, EventRow, Observed, PodRow, ReadySpan, Watched},
     hypothesis::{
         Hypothesis,
         model::{
-            Evidence, Fault, Indicator, IndicatorKind, Mechanism, MetricsSource, PhasePlan,
-            ScrapeSource, Sources,
+            Absent, Evidence, Fault, Indicator, IndicatorKind, Mechanism, MetricsSource,
+            MinTraffic, PhasePlan, ScrapeSource, Sources,
         },
         selector::LabelSelector,
     },
@@ -102,9 +102,14 @@ pub(crate) fn phases() -> Phases {
     }
 }
 
-/// A stretch without sight.
+/// A stretch in which pods were not seen.
 pub(crate) fn blind(from: i64, to: i64) -> Blind {
-    Blind { window: Window::new(at(from), at(to)) }
+    blind_to(Watched::Pods, from, to)
+}
+
+/// A stretch in which one of the two was not seen.
+pub(crate) fn blind_to(watch: Watched, from: i64, to: i64) -> Blind {
+    Blind { watch, window: Window::new(at(from), at(to)) }
 }
 
 /// The pods of `app=api`.
@@ -136,6 +141,8 @@ pub(crate) fn hypothesis(indicators: Vec<IndicatorKind>) -> Hypothesis {
         name: format!("i{n}"),
         unit: Unit::None,
         kind,
+        traffic: MinTraffic::Any,
+        absent: Absent::Unknown,
     });
     Hypothesis {
         name: "h".to_owned(),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    PhaseTrack, Track, indicator::Plan, scrape_interval, semantics::Semantics, summary::summaries,
-    unseen::unseen,
+    PhaseTrack, Track, doubt::doubts, indicator::Plan, scrape_interval, semantics::Semantics,
+    summary::summaries, traffic::traffic, unseen::unseen,
 };
 use crate::{
     frame::Observed,
@@ -29,10 +29,14 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
             let points: Vec<Point> = points.collect();
             let phases = Phase::ALL.into_iter();
             let phases = phases.filter(|phase| observed.phases.window(*phase).is_some());
-            let phases = phases.map(|phase| lay(indicator, &points, phase, observed, step));
+            let phases = phases.map(|phase| PhaseTrack {
+                traffic: observed.phases.window(phase).and_then(|all| traffic(&plan, all)),
+                ..lay(indicator, &points, phase, observed, step)
+            });
             Track {
                 phases: phases.collect(),
                 unseen: interval.and_then(|_| unseen(&plan, observed)),
+                doubts: doubts(indicator, observed),
                 points,
             }
         })
@@ -80,7 +84,7 @@ fn lay(
     };
     let times = observed.phases.grid(phase, indicator.over(), step);
     let grid = times.into_iter().map(|at| (at, found(at))).collect();
-    PhaseTrack { phase, grid, step, summary: None }
+    PhaseTrack { phase, grid, step, summary: None, traffic: None }
 }
 
 #[cfg(test)]

@@ -27,6 +27,15 @@ pub(super) fn at_least(amount: Amount) -> String {
     }
 }
 
+/// A few of many things, each as `show` has it: `200, 301, 503 and 12 more`.
+pub(super) fn listed(all: &[String], show: impl Fn(&String) -> String) -> String {
+    const MOST: usize = 8;
+    let shown: Vec<String> = all.iter().take(MOST).map(show).collect();
+    let more = all.len() - shown.len();
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
 /// When the first and the last of some things were: ` at 02:15:07 UTC`,
 /// ` at 02:15:07–02:15:09 UTC`; nothing for none.
 pub(super) fn when(times: impl Iterator<Item = Time> + Clone) -> String {

@@ -176,10 +176,10 @@ impl Kept {
             None => self.ledger().blind.push(span),
         }
         // A handful at most, and the ledger is what a reader will see of them too.
-        let windows = self.ledger().blind.iter();
-        let windows = windows
-            .map(|span| Blind { window: Window::new(span.from, span.to.unwrap_or(NOT_YET)) });
-        self.observed.blind = windows.collect();
+        let until_now = |span: &BlindSpan| Window::new(span.from, span.to.unwrap_or(NOT_YET));
+        let spans = self.ledger().blind.iter();
+        let blind = spans.flat_map(|span| Blind::of(&span.resource, until_now(span)));
+        self.observed.blind = blind.collect();
     }
 
     /// Writes down what was seen until now.

@@ -11,7 +11,7 @@ mod table;
 pub use column::{FrameError, Kind, TEXT_BYTES};
 pub use ledger::{BadLine, BlindSpan, Ledger, SourceNote};
 pub use rows::{
-    Blind, CheckRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan, SampleRow,
+    Blind, CheckRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan, SampleRow, Watched,
 };
 
 pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, RawColumns, SeriesName};

@@ -199,8 +199,43 @@ pub struct SampleRow {
 /// A stretch of time in which a watch saw nothing, because it was not connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blind {
+    /// Which watch.
+    pub watch: Watched,
     /// From when to when.
     pub window: Window,
+}
+
+/// What is watched in a cluster. Each has a watch of its own, and a permission of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Pods.
+    Pods,
+    /// Events.
+    Events,
+}
+
+impl Watched {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Pods, Self::Events];
+
+    /// The resource, as Kubernetes calls it.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::Events => "events",
+        }
+    }
+}
+
+impl Blind {
+    /// The blindness that is written down as one of `resource`. Of a resource that is not known,
+    /// nothing was seen of either.
+    pub fn of(resource: &str, window: Window) -> impl Iterator<Item = Self> {
+        let known = Watched::ALL.into_iter().any(|watch| watch.resource() == resource);
+        let meant = move |watch: &Watched| !known || watch.resource() == resource;
+        let meant: Vec<Watched> = Watched::ALL.into_iter().filter(meant).collect();
+        meant.into_iter().map(move |watch| Self { watch, window })
+    }
 }
 
 /// One check of one run: a row of `checks.parquet`, version 1 (design, section 5).

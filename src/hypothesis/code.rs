@@ -117,6 +117,8 @@ codes! {
     NoChecks "no-checks" Error,
     /// A fault without anything that would show it happened.
     NoEvidence "no-evidence" Error,
+    /// Checks that look only at what was before the fault.
+    OnlyBefore "only-before" Error,
     /// Evidence for a fault that is none.
     EvidenceWithoutFault "evidence-without-fault" Warning,
     /// Evidence that asks for more than the fault does.
@@ -159,6 +161,8 @@ codes! {
     BucketInName "bucket-in-name" Error,
     /// A counter used as a gauge.
     CounterAsGauge "counter-as-gauge" Warning,
+    /// The reason of an event that Kubernetes writes otherwise.
+    UnlikelyReason "unlikely-reason" Warning,
     /// Metrics that the killed pods serve themselves.
     WitnessIsVictim "witness-is-victim" Warning,
     /// A cadence no longer than a run.

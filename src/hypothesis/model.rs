@@ -352,6 +352,36 @@ pub struct Indicator {
     pub unit: Unit,
     /// How to get it.
     pub kind: IndicatorKind,
+    /// How much has to be counted in a phase for the number to say anything of it.
+    pub traffic: MinTraffic,
+    /// What a ratio means whose part names a label that no series has.
+    pub absent: Absent,
+}
+
+/// What a ratio means whose part names a label that no series of its metric has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Perhaps the label is called otherwise: it cannot be told.
+    Unknown,
+    /// Nothing of its kind was counted yet: 0.
+    Zero,
+}
+
+/// The least that the counters behind a ratio or a quantile must count in a phase.
+///
+/// Who cannot reach the place of the measurement is in no ratio and no quantile there: only the
+/// requests that still get through are judged, and few of them say little.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MinTraffic {
+    /// Any traffic will do.
+    Any,
+    /// Both must hold.
+    AtLeast {
+        /// Of the traffic per second of *before*, in the later phases.
+        share: Share,
+        /// Requests (or whatever the counters count) in each phase.
+        requests: usize,
+    },
 }
 
 impl Indicator {

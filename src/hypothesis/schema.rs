@@ -94,6 +94,7 @@ fn definitions() -> Value {
         "objective": sections::objective(),
         "recovers": sections::recovers(),
         "gaps": sections::gaps(),
+        "traffic": sections::traffic(),
         "guard": sections::guard(),
     })
 }

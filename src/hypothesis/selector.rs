@@ -43,6 +43,12 @@ impl SeriesSelector {
         promql::parse(text, Some(metric))
     }
 
+    /// The buckets of a histogram, which is selected by its own name.
+    #[must_use]
+    pub fn buckets(&self) -> Self {
+        Self { metric: format!("{}_bucket", self.metric), ..self.clone() }
+    }
+
     /// Whether a series with these labels is meant. The metric counts.
     pub fn matches(&self, labels: &Labels) -> bool {
         labels.metric() == self.metric && self.matches_labels(labels)
@@ -112,6 +118,13 @@ impl Matcher {
             MatchHow::Matches => matches(),
             MatchHow::MatchesNot => !matches(),
         }
+    }
+
+    /// Whether a pattern that has to match all of a value is found in a part of it: most who
+    /// write such a pattern mean that.
+    pub fn is_found_in(&self, value: &str) -> bool {
+        let finds = || Regex::new(&self.value).is_ok_and(|pattern| pattern.is_match(value));
+        self.how == MatchHow::Matches && !self.holds_for(value) && finds()
     }
 }
 

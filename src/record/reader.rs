@@ -84,9 +84,9 @@ fn blind(manifest: &Manifest, phases: &Phases) -> Vec<Blind> {
         [manifest.ended_at, phases.whole().map(|whole| whole.end)].into_iter().flatten().max();
     let spans = manifest.ledger.blind.iter();
     let mut blind: Vec<Blind> = spans
-        .map(|span| {
+        .flat_map(|span| {
             let to = span.to.or(end).unwrap_or(span.from);
-            Blind { window: Window::new(span.from, to) }
+            Blind::of(&span.resource, Window::new(span.from, to))
         })
         .collect();
     blind.sort_by_key(|blind| (blind.window.start, blind.window.end));

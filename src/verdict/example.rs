@@ -9,8 +9,8 @@ use crate::{
     hypothesis::{
         Hypothesis,
         model::{
-            Aggregate, Check, CommandFault, Fault, GapAllowance, Indicator, IndicatorId,
-            IndicatorKind, Objective, PhasePlan, Sources,
+            Absent, Aggregate, Check, CommandFault, Fault, GapAllowance, Indicator, IndicatorId,
+            IndicatorKind, MinTraffic, Objective, PhasePlan, Sources,
         },
         selector::SeriesSelector,
     },
@@ -98,12 +98,12 @@ fn tracked(phases: &[(Phase, &str)]) -> Track {
                 (at, value.map(|value| Point::exact(at, value)))
             })
             .collect();
-        let mut part = PhaseTrack { phase: *phase, grid, step: STEP, summary: None };
+        let mut part = PhaseTrack { phase: *phase, grid, step: STEP, summary: None, traffic: None };
         part.summary = summary(&part.numbers().map(|p| p.value).collect::<Vec<_>>());
         parts.push(part);
     }
     let points = parts.iter().flat_map(|p| p.grid.iter().filter_map(|(_, p)| *p)).collect();
-    Track { points, phases: parts, unseen: None }
+    Track { points, phases: parts, unseen: None, doubts: Vec::new() }
 }
 
 /// The same indicator as a histogram with these bounds would show it.
@@ -159,6 +159,8 @@ pub(super) fn hypothesis(objectives: Vec<Objective>) -> Hypothesis {
             name: "latency".to_owned(),
             unit: Unit::Seconds,
             kind: IndicatorKind::Gauge { gauge, aggregate: Aggregate::Max },
+            traffic: MinTraffic::Any,
+            absent: Absent::Unknown,
         }],
         checks: objectives
             .into_iter()

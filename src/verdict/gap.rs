@@ -3,7 +3,9 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    number::{Unit, digits, length},
+    analysis::Doubt,
+    frame::Watched,
+    number::{Share, Unit, digits, length},
     window::Phase,
 };
 
@@ -16,8 +18,37 @@ pub enum Gap {
     EmptyGrid(Phase),
     /// Nothing was seen of the indicator in the phase.
     NoData(Phase),
+    /// What the indicator is made of in the cluster was not watched in the phase.
+    NotWatched {
+        /// Where.
+        phase: Phase,
+        /// What was not watched.
+        watch: Watched,
+    },
     /// The indicator was asked for and never had a number: nothing was counted.
     NoTraffic(Phase),
+    /// Much less was counted than in *before*: only those that still got through were judged.
+    TrafficFell {
+        /// Where.
+        phase: Phase,
+        /// How much was counted there, per second.
+        there: f64,
+        /// How much was counted in *before*, per second.
+        before: f64,
+        /// The share of it that is needed.
+        at_least: Share,
+    },
+    /// Too little was counted to say anything.
+    TooLittleTraffic {
+        /// Where.
+        phase: Phase,
+        /// How many were counted.
+        requests: f64,
+        /// How many are needed.
+        at_least: usize,
+    },
+    /// A selector of the indicator matches nothing, by a mistake in the file.
+    MatchesNothing(Doubt),
     /// More of the phase is missing than is allowed.
     TooManyGaps {
         /// Where.
@@ -102,7 +133,11 @@ impl Gap {
             Self::PhaseNotReached(_) => "phase_not_reached",
             Self::EmptyGrid(_) => "empty_grid",
             Self::NoData(_) => "no_data",
+            Self::NotWatched { .. } => "not_watched",
             Self::NoTraffic(_) => "no_traffic",
+            Self::TrafficFell { .. } => "traffic_fell",
+            Self::TooLittleTraffic { .. } => "too_little_traffic",
+            Self::MatchesNothing(_) => "matches_nothing",
             Self::TooManyGaps { .. } => "too_many_gaps",
             Self::BoundInsideBucket { .. } => "bound_inside_bucket",
             Self::Uncounted { .. } => "uncounted",
@@ -124,7 +159,24 @@ impl fmt::Display for Gap {
             Self::PhaseNotReached(phase) => write!(f, "the run did not reach *{phase}*"),
             Self::EmptyGrid(phase) => write!(f, "*{phase}* is shorter than one point: lengthen it, or shorten `step` or `over`"),
             Self::NoData(phase) => write!(f, "nothing was seen in *{phase}*: is the metric's name right, and is its target up?"),
+            Self::NotWatched { phase, watch } => {
+                let resource = watch.resource();
+                write!(f, "{resource} were not watched in *{phase}*: may the account list and watch {resource}, and did the API server answer?")
+            }
             Self::NoTraffic(phase) => write!(f, "no traffic in *{phase}*: there was nothing to measure"),
+            Self::TrafficFell { phase, there, before, at_least } => write!(
+                f,
+                "traffic fell from {} in *before* to {} in *{phase}*, and {} of it are needed: only those that still got through were judged; measure where the callers are, or set `traffic` of the indicator",
+                Unit::PerSecond.show(*before),
+                Unit::PerSecond.show(*there),
+                Unit::Share.show(at_least.get())
+            ),
+            Self::TooLittleTraffic { phase, requests, at_least } => write!(
+                f,
+                "{} requests were counted in *{phase}*, and {at_least} are needed: lengthen it, add load, or set `traffic` of the indicator",
+                digits(requests.floor())
+            ),
+            Self::MatchesNothing(doubt) => doubt.fmt(f),
             Self::TooManyGaps { phase, gaps, grid, longest } => {
                 write!(f, "{gaps} of {grid} points of *{phase}* have no usable number (longest run {longest})")
             }

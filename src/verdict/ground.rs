@@ -85,7 +85,7 @@ impl fmt::Display for Ground {
             Self::AllHold => f.write_str("every check held"),
             Self::Failed(ids) => write!(f, "did not hold: {}", Names(ids)),
             Self::Untold(ids) => write!(f, "could not be told: {}", Names(ids)),
-            Self::NothingChecked => f.write_str("the hypothesis has no check, so nothing was tried"),
+            Self::NothingChecked => f.write_str("the hypothesis has no check of *during* or *after*, so nothing was tried"),
             Self::NotSteady(ids) => write!(
                 f,
                 "*before* was not seen to be steady ({}), so what followed cannot be told from what was there already",

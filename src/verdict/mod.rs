@@ -19,6 +19,7 @@ mod stays;
 mod steady;
 mod tally;
 mod total;
+mod traffic;
 mod within;
 
 #[cfg(test)]
@@ -32,11 +33,13 @@ pub use rows::{RunIdentity, check_rows};
 pub use steady::steady;
 
 use crate::{
-    analysis::{Analysis, EvidenceState, MechanismState},
+    analysis::{Analysis, EvidenceState, MechanismState, Track},
+    frame::Watched,
     hypothesis::{
         Hypothesis,
-        model::{Check, Fault, Objective},
+        model::{Check, Fault, Indicator, IndicatorKind, Objective},
     },
+    window::Phase,
 };
 use precedence::Facts;
 
@@ -71,13 +74,15 @@ pub fn judge_all(hypothesis: &Hypothesis, analysis: &Analysis, status: RunStatus
     let steady = steady(hypothesis, analysis);
     let evidence = evidence(hypothesis, analysis);
     let mechanism = analysis.mechanisms.iter().map(|finding| finding.state).max();
+    let placebo = hypothesis.fault == Fault::None;
+    let judged = checks.iter().filter(|check| placebo || check.phase != Phase::Before).count();
     let facts = Facts {
         status,
         not_steady: Facts::ids(&steady, |outcome| outcome != Outcome::Pass),
         evidence,
-        placebo: hypothesis.fault == Fault::None,
+        placebo,
         mechanism,
-        checks: checks.len(),
+        checks: judged,
         failed: Facts::ids(&checks, |outcome| outcome == Outcome::Fail),
         untold: Facts::ids(&checks, |outcome| outcome == Outcome::Inconclusive),
     };
@@ -89,7 +94,7 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
     let track = analysis.track(check.indicator);
     let indicator = hypothesis.indicator(check.indicator);
     let id = check.id.as_str();
-    match &check.objective {
+    let verdict = match &check.objective {
         Objective::Stays { phase, level, hold, longest_breach, gaps, scale } => {
             let terms = stays::Terms {
                 level: *level,
@@ -111,6 +116,56 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
         Objective::TotalAtMost { phase, limit, gaps } => {
             total::judge(id, &indicator.unit, track, *phase, *limit, *gaps)
         }
+    };
+    judged_by_what_was_seen(verdict, indicator, track, &phases(&check.objective))
+}
+
+/// A verdict on what was seen of an indicator in some phases, with all that says that it was not
+/// seen well enough for it.
+///
+/// - Its traffic may have been too little.
+/// - It may count nothing by a mistake in the file: its zero is no measurement then, neither for a
+///   pass nor for a fail.
+/// - What comes from the cluster and was not seen is no question of a metric's name.
+fn judged_by_what_was_seen(
+    verdict: CheckVerdict,
+    indicator: &Indicator,
+    track: &Track,
+    phases: &[Phase],
+) -> CheckVerdict {
+    let verdict = traffic::ask(verdict, indicator, track, phases);
+    let mistakes = track.doubts.iter().filter(|doubt| doubt.is_mistake());
+    let mut verdict =
+        mistakes.fold(verdict, |verdict, doubt| verdict.untold(Gap::MatchesNothing(doubt.clone())));
+    if let Some(watch) = watched(&indicator.kind) {
+        for gap in &mut verdict.gaps {
+            if let Gap::NoData(phase) = *gap {
+                *gap = Gap::NotWatched { phase, watch };
+            }
+        }
+    }
+    verdict
+}
+
+/// What an indicator is made of in a cluster; none when it is made of metrics.
+fn watched(kind: &IndicatorKind) -> Option<Watched> {
+    match kind {
+        IndicatorKind::PodsReady { .. } => Some(Watched::Pods),
+        IndicatorKind::EventCount { .. } => Some(Watched::Events),
+        IndicatorKind::Quantile { .. }
+        | IndicatorKind::Ratio { .. }
+        | IndicatorKind::Rate { .. }
+        | IndicatorKind::Gauge { .. }
+        | IndicatorKind::PromQl(_) => None,
+    }
+}
+
+/// The phases whose points an objective is judged by.
+fn phases(objective: &Objective) -> Vec<Phase> {
+    match objective {
+        Objective::Stays { phase, .. } | Objective::TotalAtMost { phase, .. } => vec![*phase],
+        Objective::Within { phase, of, .. } => vec![*of, *phase],
+        Objective::Recovers { .. } => vec![Phase::During, Phase::After],
     }
 }
 

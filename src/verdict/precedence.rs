@@ -44,7 +44,7 @@ pub(super) struct Facts {
     pub(super) placebo: bool,
     /// All mechanisms together; none when none is claimed.
     pub(super) mechanism: Option<MechanismState>,
-    /// How many checks there are.
+    /// How many checks there are of what the fault can have done.
     pub(super) checks: usize,
     /// Those that fail.
     pub(super) failed: Vec<String>,

@@ -1,37 +1,54 @@
-//! The steady state: each absolute objective, held against *before*.
+//! The steady state: each absolute objective, held against *before*, and of every other objective
+//! that its indicator was seen there.
 //!
 //! The gate of a live run (nothing is injected into a system that is not steady) and the
 //! judgement of a recording are this one function.
 
-use super::{CheckVerdict, level::default_scale, stays};
+use super::{
+    CheckVerdict, Gap, Outcome, judged_by_what_was_seen, level::default_scale, place::Place, stays,
+    tally::Tally,
+};
 use crate::{
-    analysis::Analysis,
+    analysis::{Analysis, Track},
     hypothesis::{
         Hypothesis,
-        model::{IndicatorId, Objective},
+        model::{GapAllowance, IndicatorId, Objective},
     },
     number::Share,
     window::Phase,
 };
 
 /// Holds each absolute objective against *before*: what `Stays` asks of any phase, and the level
-/// that `Recovers` returns to, of all points. Each is told once, in order of the checks; one of
-/// `Recovers` only where no other check asks about that indicator and level.
+/// that `Recovers` returns to, of all points. Of an indicator that is only compared or added up,
+/// it asks that it was seen. Each is told once, in order of the checks; one of `Recovers` only
+/// where no other check asks about that indicator and level.
 ///
 /// The system is steady when all of them pass.
 pub fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckVerdict> {
-    let objectives = objectives(hypothesis);
-    objectives
-        .into_iter()
-        .map(|(check_id, id, terms)| {
-            let unit = &hypothesis.indicator(id).unit;
-            stays::judge(check_id, unit, analysis.track(id), Phase::Before, &terms)
-        })
-        .collect()
+    let judge = |(check_id, id, question): (&str, IndicatorId, Question)| {
+        let (indicator, track) = (hypothesis.indicator(id), analysis.track(id));
+        let verdict = match question {
+            Question::Level(terms) => {
+                stays::judge(check_id, &indicator.unit, track, Phase::Before, &terms)
+            }
+            Question::Seen(gaps) => seen(check_id, track, gaps),
+        };
+        judged_by_what_was_seen(verdict, indicator, track, &[Phase::Before])
+    };
+    questions(hypothesis).into_iter().map(judge).collect()
 }
 
-/// The objectives that make the steady state, without those that say the same.
-fn objectives(hypothesis: &Hypothesis) -> Vec<(&str, IndicatorId, stays::Terms)> {
+/// What is asked of an indicator in *before*.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Question {
+    /// Whether it stays at a level.
+    Level(stays::Terms),
+    /// Whether it was seen, with no more than so much missing.
+    Seen(GapAllowance),
+}
+
+/// The questions that make the steady state, without those that say the same.
+fn questions(hypothesis: &Hypothesis) -> Vec<(&str, IndicatorId, Question)> {
     let stays_at = |level, indicator| {
         hypothesis.checks.iter().any(|check| {
             check.indicator == indicator
@@ -43,32 +60,56 @@ fn objectives(hypothesis: &Hypothesis) -> Vec<(&str, IndicatorId, stays::Terms)>
                 }
         })
     };
-    let mut found: Vec<(&str, IndicatorId, stays::Terms)> = Vec::new();
+    let mut found: Vec<(&str, IndicatorId, Question)> = Vec::new();
     for check in &hypothesis.checks {
-        let terms = match &check.objective {
-            Objective::Stays { level, hold, longest_breach, gaps, scale, .. } => stays::Terms {
-                level: *level,
-                hold: *hold,
-                longest_breach: *longest_breach,
-                gaps: *gaps,
-                scale: *scale,
-            },
+        let question = match &check.objective {
+            Objective::Stays { level, hold, longest_breach, gaps, scale, .. } => {
+                Question::Level(stays::Terms {
+                    level: *level,
+                    hold: *hold,
+                    longest_breach: *longest_breach,
+                    gaps: *gaps,
+                    scale: *scale,
+                })
+            }
             Objective::Recovers { level, .. } if stays_at(*level, check.indicator) => continue,
-            Objective::Recovers { level, gaps, .. } => stays::Terms {
+            Objective::Recovers { level, gaps, .. } => Question::Level(stays::Terms {
                 level: *level,
                 hold: Share::ALL,
                 longest_breach: None,
                 gaps: *gaps,
                 scale: default_scale(*level, &hypothesis.indicator(check.indicator).unit),
-            },
-            Objective::Within { .. } | Objective::TotalAtMost { .. } => continue,
+            }),
+            Objective::Within { gaps, .. } | Objective::TotalAtMost { gaps, .. } => {
+                Question::Seen(*gaps)
+            }
         };
-        let said = found.iter().any(|(_, id, other)| *id == check.indicator && *other == terms);
+        let said = found.iter().any(|(_, id, other)| *id == check.indicator && *other == question);
         if !said {
-            found.push((&check.id, check.indicator, terms));
+            found.push((&check.id, check.indicator, question));
         }
     }
     found
+}
+
+/// Judges whether an indicator was seen in *before*, whatever its numbers were.
+fn seen(check_id: &str, track: &Track, gaps: GapAllowance) -> CheckVerdict {
+    let mut verdict = CheckVerdict::open(check_id, Phase::Before);
+    let Some(part) = track.phase(Phase::Before) else {
+        return verdict.untold(Gap::PhaseNotReached(Phase::Before));
+    };
+    let places: Vec<Place> = part.grid.iter().map(|(_, point)| Place::of_any(*point)).collect();
+    let tally = Tally::of(&places);
+    (verdict.grid, verdict.n) = (tally.grid, tally.numbers());
+    verdict.median = part.summary.map(|summary| summary.median);
+    if let Some(gap) = tally.nothing_to_judge(Phase::Before) {
+        return verdict.untold(gap);
+    }
+    if !tally.missing_allowed(gaps) {
+        return verdict.untold(tally.too_many_missing(Phase::Before));
+    }
+    verdict.outcome = Outcome::Pass;
+    verdict
 }
 
 #[cfg(test)]
@@ -140,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_relative_or_counted_says_nothing_about_before() {
+    fn what_is_relative_or_counted_must_be_seen_before() {
         let gaps = allowance(0.05, 3);
         let within = Objective::Within {
             phase: Phase::After,
@@ -149,6 +190,11 @@ mod tests {
             gaps,
         };
         let total = Objective::TotalAtMost { phase: Phase::During, limit: finite(1.0), gaps };
-        check("1x19", vec![within, total], &[]);
+        let both = || vec![within.clone(), total.clone()];
+        check("1x19", both(), &[("c0", Outcome::Pass)]);
+        check("9x18 _", both(), &[("c0", Outcome::Pass)]);
+        check("1x17 _x1", both(), &[("c0", Outcome::Inconclusive)]);
+        check("NaNx19", both(), &[("c0", Outcome::Inconclusive)]);
+        check("", vec![total], &[("c0", Outcome::Inconclusive)]);
     }
 }

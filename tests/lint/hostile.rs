@@ -180,7 +180,7 @@ fn texts() -> Vec<(String, Vec<&'static str>)> {
         (claim("claim: !secret x"), vec!["syntax 3:16"]),
         (claim("claim: *gone"), vec!["syntax 3:8"]),
         (with("{below: 1%}", "{<<: 7}"), vec!["syntax 11:38"]),
-        (claim("? [x]\n: 2"), vec!["syntax 1:1"]),
+        (claim("? [x]\n: 2"), vec!["missing-key 1:1", "syntax 3:3"]),
         // Words that would give the terminal orders.
         (claim("claim: \u{1b}[31mred"), vec!["syntax 3:8"]),
         (claim("claim: a\0b"), vec!["syntax 3:9"]),

@@ -289,6 +289,12 @@ impl Done {
         assert_eq!(self.code, Some(code), "exit code of {self}");
         self
     }
+
+    /// Whether its output has these words, wherever the lines are broken.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        let printed: Vec<&str> = self.stdout.split_whitespace().collect();
+        printed.join(" ").contains(words)
+    }
 }
 
 impl fmt::Display for Done {

@@ -2,23 +2,25 @@
 
 use std::{cell::Cell, time::Duration};
 
-use super::{Context, SourceKind, fault, identifier};
+use super::{Context, SourceKind, fault, identifier, reason};
 use crate::{
     hypothesis::{
         code::Code,
         fields::{self, Fields, closest, listed},
-        model::{Aggregate, EventFilter, Indicator, IndicatorId, IndicatorKind},
+        model::{
+            Absent, Aggregate, EventFilter, Indicator, IndicatorId, IndicatorKind, MinTraffic,
+        },
         problem::{Problem, Span},
-        raw::Node,
+        raw::{Node, Value},
         selector::SeriesSelector,
     },
-    number::Unit,
+    number::{Share, Unit},
 };
 
 /// The keys of an indicator, one set a kind; the first says which kind it is.
 pub(in crate::hypothesis) const KEYS: [&[&str]; 7] = [
-    &["quantile", "histogram", "over", "unit"],
-    &["ratio", "of", "over", "unit"],
+    &["quantile", "histogram", "over", "unit", "traffic"],
+    &["ratio", "of", "over", "unit", "traffic", "absent"],
     &["rate", "over", "unit"],
     &["gauge", "aggregate", "unit"],
     &["pods_ready"],
@@ -27,10 +29,20 @@ pub(in crate::hypothesis) const KEYS: [&[&str]; 7] = [
 ];
 /// The keys of `event_count`.
 pub(in crate::hypothesis) const EVENT_KEYS: &[&str] = &["reason", "kind", "severity"];
+/// The keys of `traffic`.
+pub(in crate::hypothesis) const TRAFFIC_KEYS: &[&str] = &["at_least", "requests"];
+/// What is written where any traffic will do.
+pub(in crate::hypothesis) const ANY_TRAFFIC: &str = "any";
 /// The words of `aggregate`.
 pub(in crate::hypothesis) const AGGREGATES: &[&str] = &["sum", "min", "max", "avg"];
 /// The words of `severity`, as Kubernetes writes them.
 pub(in crate::hypothesis) const SEVERITIES: &[&str] = &["Normal", "Warning"];
+
+/// Half of the traffic of *before*, where the file does not say: a fault that takes away more than
+/// that changes who is measured.
+const DEFAULT_TRAFFIC_SHARE: Share = Share::HALF;
+/// A hundred requests, where the file does not say: of fewer, no single one may fail below 1 %.
+const DEFAULT_TRAFFIC_REQUESTS: usize = 100;
 
 /// The indicators of a hypothesis, also those that could not be read: to name one of them is not
 /// a second mistake.
@@ -98,14 +110,24 @@ pub(super) fn table(node: &Node, cx: &mut Context<'_>) -> Table {
             used: Cell::new(false),
         };
         let parts = kind(node, &mut entry, cx);
-        entry.indicator =
-            name.zip(parts).map(|(name, (kind, unit))| Indicator { name, unit, kind });
+        entry.indicator = name.zip(parts).map(|(name, parts)| {
+            let Parts { kind, unit, traffic, absent } = parts;
+            Indicator { name, unit, kind, traffic, absent }
+        });
         entry
     });
     Table { entries: read.collect() }
 }
 
-fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<(IndicatorKind, Unit)> {
+/// An indicator without its name.
+struct Parts {
+    kind: IndicatorKind,
+    unit: Unit,
+    traffic: MinTraffic,
+    absent: Absent,
+}
+
+fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<Parts> {
     let what = format!("the indicator `{}`", entry.name);
     let fields = fault::form(node, &what, &KEYS, cx)?;
     let kinds = KEYS.map(|keys| keys[0]);
@@ -119,6 +141,16 @@ fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<(Indicat
         let text = fields::text(node, "`unit`", &mut cx.problems);
         text.map_or(Unit::None, Unit::from_text)
     });
+    let traffic = match (kind, fields.get("traffic")) {
+        (_, Some(node)) => min_traffic(node, cx),
+        ("quantile" | "ratio", None) => Some(DEFAULT_TRAFFIC),
+        // The others are no part of anything that could be missing.
+        (_, None) => Some(MinTraffic::Any),
+    };
+    let absent = match fields.get("absent") {
+        None => Some(Absent::Unknown),
+        Some(node) => absent(node, cx),
+    };
     let read = match kind {
         "quantile" => quantile(value, &fields, entry, cx),
         "ratio" => ratio(value, &fields, entry, cx),
@@ -139,7 +171,38 @@ fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<(Indicat
             Some((IndicatorKind::PromQl(query.to_owned()), Unit::None))
         }
     };
-    read.map(|(kind, default)| (kind, unit.unwrap_or(default)))
+    let (kind, default) = read?;
+    Some(Parts { kind, unit: unit.unwrap_or(default), traffic: traffic?, absent: absent? })
+}
+
+/// Only one number can stand for what is not there.
+fn absent(node: &Node, cx: &mut Context<'_>) -> Option<Absent> {
+    if node.value == Value::Whole(0) {
+        return Some(Absent::Zero);
+    }
+    let hint = "leave it out where a label that no series has is a mistake";
+    cx.report(fields::bad(node, "`absent` can only be 0").hint(hint));
+    None
+}
+
+/// What is asked for where the file does not say.
+const DEFAULT_TRAFFIC: MinTraffic =
+    MinTraffic::AtLeast { share: DEFAULT_TRAFFIC_SHARE, requests: DEFAULT_TRAFFIC_REQUESTS };
+
+fn min_traffic(node: &Node, cx: &mut Context<'_>) -> Option<MinTraffic> {
+    if node.value == Value::Text(ANY_TRAFFIC.to_owned()) {
+        return Some(MinTraffic::Any);
+    }
+    let fields = Fields::of(node, "`traffic`", TRAFFIC_KEYS, &mut cx.problems)?;
+    let share = match fields.get("at_least") {
+        Some(node) => fields::share_or_zero(node, "`at_least`", &mut cx.problems),
+        None => Some(DEFAULT_TRAFFIC_SHARE),
+    };
+    let requests = match fields.get("requests") {
+        Some(node) => fields::count(node, "`requests`", 0, &mut cx.problems),
+        None => Some(DEFAULT_TRAFFIC_REQUESTS),
+    };
+    Some(MinTraffic::AtLeast { share: share?, requests: requests? })
 }
 
 type Read = Option<(IndicatorKind, Unit)>;
@@ -202,6 +265,14 @@ fn events(node: &Node, cx: &mut Context<'_>) -> Option<EventFilter> {
         fields::text(node, &format!("`{key}`"), &mut cx.problems).map(str::to_owned)
     };
     let (reason, kind) = (text("reason"), text("kind"));
+    let written = fields.get("reason").zip(reason.as_deref());
+    if let Some((node, reason, meant)) =
+        written.and_then(|(node, reason)| Some((node, reason, reason::meant(reason)?)))
+    {
+        let message = format!("Kubernetes writes no event with the reason `{reason}`");
+        let hint = format!("did you mean `{meant}`? A reason of another controller may stay");
+        cx.report(Problem::new(Code::UnlikelyReason, node.span, message).hint(hint));
+    }
     let severity = fields.get("severity").and_then(|node| {
         fields::word(node, "`severity`", SEVERITIES, &mut cx.problems).map(str::to_owned)
     });

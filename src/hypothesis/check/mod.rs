@@ -7,6 +7,7 @@ pub(super) mod fault;
 pub(super) mod indicators;
 pub(super) mod objectives;
 pub(super) mod phases;
+mod reason;
 mod rules;
 pub(super) mod scrape;
 pub(super) mod sources;
@@ -150,6 +151,7 @@ fn hypothesis(text: &str, root: &Node, cx: &mut Context<'_>) -> Option<Hypothesi
     let checks = checks.map_or_else(Vec::new, |n| objectives::checks(n, &scope, cx));
     let guard = fields.get("guard").map_or_else(Vec::new, |n| objectives::guards(n, &scope, cx));
 
+    rules::the_fault_is_judged(&fields, &scope, &checks, cx);
     rules::windows_fit(&scope, &checks, sources.as_ref(), cx);
     rules::witness_is_not_the_victim(&scope, cx);
     witness::discovered_witness_is_not_the_victim(&scope, sources.as_ref(), cx);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Context, Scope, SourceKind, indicators::Table};
 use crate::{
     hypothesis::{
+        Reading,
         code::Code,
         fields::Fields,
         model::{
@@ -57,6 +58,31 @@ pub(super) fn cadence_outlasts_a_run(
             format!("a run takes {} and the next is due after {}", length(run), length(cadence));
         let hint = "`cadence` is how often it is meant to run, such as `1d`";
         cx.report(Problem::new(Code::CadenceTooShort, node.span, message).hint(hint));
+    }
+}
+
+/// Checks that look only at what was before the fault: they would pass whatever it did. A
+/// recording with such checks is still read; its verdict is inconclusive.
+pub(super) fn the_fault_is_judged(
+    root: &Fields<'_>,
+    scope: &Scope<'_>,
+    checks: &[Check],
+    cx: &mut Context<'_>,
+) {
+    let recorded = matches!(cx.reading, Reading::Recorded);
+    let disturbs = scope.fault.is_some_and(|fault| *fault != Fault::None);
+    let judged = checks.iter().any(|check| check.phase() != Phase::Before);
+    let Some(key) = root.key("checks") else { return };
+    // One that could not be read may be about another phase.
+    let all_read = match root.get("checks").map(|node| &node.value) {
+        Some(Value::List(written)) => written.len() == checks.len() && !checks.is_empty(),
+        Some(_) | None => false,
+    };
+    if disturbs && all_read && !judged && !recorded {
+        let message = "every check is about *before*, so nothing is judged that the fault did";
+        let hint = "hold an indicator to an objective in `during` or `after`; *before* is judged \
+                    by the same objective anyway";
+        cx.report(Problem::new(Code::OnlyBefore, key.span, message).hint(hint));
     }
 }
 

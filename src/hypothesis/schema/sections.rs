@@ -283,6 +283,7 @@ pub(super) fn indicator() -> Value {
             "examples": ["s", "%", "B", "1/s"],
         })
     };
+    let traffic = || ("traffic", of("traffic"));
     let events = object(
         "Which Kubernetes events; what is not given matches all.",
         &[],
@@ -303,6 +304,7 @@ pub(super) fn indicator() -> Value {
                     ("histogram", said("The histogram, without `_bucket`.", "series")),
                     ("over", over()),
                     ("unit", unit()),
+                    traffic(),
                 ],
             ),
             object(
@@ -313,6 +315,14 @@ pub(super) fn indicator() -> Value {
                     ("of", said("The counter below it.", "series")),
                     ("over", over()),
                     ("unit", unit()),
+                    traffic(),
+                    (
+                        "absent",
+                        json!({
+                            "description": "0 where a label of the counter above the line may be absent until the first of its kind is counted; by default a label that no series has is a mistake.",
+                            "const": 0,
+                        }),
+                    ),
                 ],
             ),
             object(
@@ -443,6 +453,29 @@ pub(super) fn gaps() -> Value {
                 &[
                     ("share", of("share")),
                     ("longest", json!({"description": "In points.", "type": "integer", "minimum": 0})),
+                ],
+            ),
+        ],
+    })
+}
+
+/// How much has to be counted.
+pub(super) fn traffic() -> Value {
+    let requests = json!({
+        "description": "The least that is counted in each phase; 100 by default.",
+        "type": "integer",
+        "minimum": 0,
+    });
+    json!({
+        "description": "The least traffic that says anything: who cannot reach the place of the measurement is in no ratio and no quantile.",
+        "anyOf": [
+            {"const": indicators::ANY_TRAFFIC},
+            object(
+                "Both must hold.",
+                &[],
+                &[
+                    ("at_least", said("Of the traffic of *before*, in the later phases; 50% by default.", "share")),
+                    ("requests", requests),
                 ],
             ),
         ],

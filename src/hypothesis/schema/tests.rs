@@ -86,6 +86,7 @@ fn schema_and_parser_know_the_same_keys() {
     same(&schema["definitions"]["guard"], objectives::GUARD_KEYS);
     same(&schema["definitions"]["level"], objectives::LEVEL_KEYS);
     same(&schema["definitions"]["gaps"]["anyOf"][1], objectives::GAPS_KEYS);
+    same(&schema["definitions"]["traffic"]["anyOf"][1], indicators::TRAFFIC_KEYS);
     let all: Vec<Value> = forms("objective");
     let mut keys: Vec<&str> = all.iter().flat_map(keys_of).collect();
     keys.sort_unstable();

@@ -294,6 +294,7 @@ fn summary(track: &PhaseTrack) -> SummaryPart {
         phase: track.phase.name().to_owned(),
         grid: track.grid.len(),
         n: track.n(),
+        traffic: track.traffic.map(|traffic| traffic.requests),
         min: numbers.keep("min", five.map(|s| s.min)),
         q1: numbers.keep("q1", five.map(|s| s.q1)),
         median: numbers.keep("median", five.map(|s| s.median)),

@@ -268,6 +268,9 @@ pub(super) struct SummaryPart {
     pub(super) grid: usize,
     /// Points with a number.
     pub(super) n: usize,
+    /// What the counters behind a ratio or a quantile counted in the phase: requests, say. Null
+    /// for all other indicators.
+    pub(super) traffic: Option<f64>,
     /// The least.
     pub(super) min: Option<f64>,
     /// The first quartile.

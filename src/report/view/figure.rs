@@ -191,7 +191,7 @@ fn figure(
     let worst = worst(subject, scene, id, &unit);
     Figure {
         name: plain(&indicator.name),
-        how: how(&indicator.kind),
+        how: how(&indicator.kind) + &traffic(track),
         unit,
         dots: track
             .points
@@ -357,6 +357,20 @@ fn description(bounds: &[BoundLine], worst: &[Mark], spreads: &[Spread]) -> Stri
     said.extend(bounds.iter().map(|bound| format!("bound: {}", bound.text)));
     said.extend(worst.iter().map(|mark| mark.text.clone()));
     if said.is_empty() { "No numbers.".to_owned() } else { format!("{}.", said.join("; ")) }
+}
+
+/// What was counted in each phase: `; counted before 400/s, during 386/s, after 400/s`. Nothing of
+/// an indicator that is no part of any traffic.
+fn traffic(track: &Track) -> String {
+    let counted: Vec<String> = track
+        .phases
+        .iter()
+        .filter_map(|part| {
+            let per_second = part.traffic?.per_second();
+            Some(format!("{} {}", part.phase, Unit::PerSecond.show(per_second)))
+        })
+        .collect();
+    if counted.is_empty() { String::new() } else { format!("; counted {}", counted.join(", ")) }
 }
 
 fn how(kind: &IndicatorKind) -> String {

@@ -59,6 +59,15 @@ fn caveats(subject: &Subject<'_>) -> Vec<String> {
     for (indicator, track) in hypothesis.indicators.iter().zip(&analysis.tracks) {
         said.extend(unseen(&plain(&indicator.name), track));
     }
+    for (indicator, track) in hypothesis.indicators.iter().zip(&analysis.tracks) {
+        for doubt in &track.doubts {
+            let text = plain(&doubt.to_string());
+            // A check that cannot be told for this reason has said so.
+            if !said.iter().any(|one| one.ends_with(&text)) {
+                said.push(format!("{}: {text}", plain(&indicator.name)));
+            }
+        }
+    }
     if !ledger.scrapes_failed.is_empty() {
         said.push(format!("scrapes that failed: {}", failed(subject)));
     }
@@ -150,7 +159,14 @@ fn blind(span: &BlindSpan) -> String {
         Some(to) => format!("for {} from {}", length(to.since(span.from)), span.from.clock_text()),
         None => format!("from {} to the end", span.from.clock_text()),
     };
-    format!("the watch of {} was blind {lasted}: {}", plain(&span.resource), plain(&span.why))
+    let (resource, why) = (plain(&span.resource), plain(&span.why));
+    // The API server names who may not do what; this is what to grant.
+    let grant = if why.contains("forbidden") {
+        format!("; the account needs `list` and `watch` on `{resource}`")
+    } else {
+        String::new()
+    };
+    format!("the watch of {resource} was blind {lasted}: {why}{grant}")
 }
 
 fn bad_line(line: &BadLine) -> String {

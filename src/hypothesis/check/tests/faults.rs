@@ -163,6 +163,11 @@ pub(in crate::hypothesis) const FAULTS: &[(Code, &str, &str)] = &[
         "  - {indicator: ready, during: {above: 5}}\n  - {indicator: errors, during",
     ),
     (Code::NoChecks, "checks: [{indicator: errors, after: {below: 2%}}]", "checks: []"),
+    (
+        Code::OnlyBefore,
+        "  - {indicator: ready, during: {above: 7}}\n  - {indicator: errors, during: {below: 1%}}\n  - {indicator: p99, recovers: {below: 200ms, in: 60s}}",
+        "  - {indicator: ready, before: {above: 7}}\n  - {indicator: errors, before: {below: 1%}}\n  - {indicator: p99, before: {below: 200ms}}",
+    ),
     (Code::NoEvidence, "fault: none", "fault: {command: {argv: [kill-some]}}"),
     (Code::NoEvidence, "fault: none", "fault: {command: {}}\nevidence: []"),
     (
@@ -223,6 +228,7 @@ pub(in crate::hypothesis) const FAULTS: &[(Code, &str, &str)] = &[
     (Code::GuardTooQuick, "for: 10s", "for: 4s"),
     (Code::BucketInName, "histogram: latency_seconds", "histogram: latency_seconds_bucket"),
     (Code::CounterAsGauge, "{pods_ready: app=api}", "{gauge: a_total, aggregate: sum}"),
+    (Code::UnlikelyReason, "{pods_ready: app=api}", "{event_count: {reason: Backoff}}"),
     (
         Code::WitnessIsVictim,
         "histogram: latency_seconds",
