@@ -16,6 +16,7 @@ pub mod lab;
 pub mod margin;
 pub mod number;
 pub mod record;
+pub mod redact;
 pub mod report;
 pub mod sample;
 pub mod time;

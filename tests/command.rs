@@ -8,6 +8,7 @@ use homeostat::{
     clock::Clock,
     fault::{self, FaultError, HeldCommand, RunningCommand},
     frame::{FaultAction, FaultRow},
+    redact::Secrets,
 };
 use tempfile::TempDir;
 
@@ -18,7 +19,9 @@ const SOON: Duration = Duration::from_secs(60);
 fn hold(argv: &[&str], secrets: &[&str]) -> Result<HeldCommand, FaultError> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let program = Utf8Path::new(env!("CARGO_BIN_EXE_homeostat"));
-    fault::hold(&owned(argv), program, &Clock::system(), owned(secrets))
+    let named = |(place, value)| (format!("{place}_TOKEN"), value);
+    let secrets = Secrets::among(owned(secrets).into_iter().enumerate().map(named));
+    fault::hold(&owned(argv), program, &Clock::system(), secrets)
 }
 
 async fn sh(script: &str) -> RunningCommand {
@@ -79,7 +82,7 @@ fn what_cannot_be_started_says_which_program_and_why() {
         assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
         assert!(matches!(hold(&[], &[]), Err(FaultError::NoCommand)));
         let nowhere = Utf8Path::new("/nowhere/homeostat");
-        let lost = fault::hold(&["true".to_owned()], nowhere, &Clock::system(), Vec::new());
+        let lost = fault::hold(&["true".to_owned()], nowhere, &Clock::system(), Secrets::default());
         assert!(matches!(lost, Err(FaultError::Supervisor { .. })));
     });
 }

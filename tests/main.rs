@@ -20,6 +20,7 @@ mod readme;
 mod report;
 mod run;
 mod schema;
+mod secrets;
 mod sudden;
 mod support;
 mod targets;

@@ -3,11 +3,11 @@
 //! `HOMEOSTAT_NOW` and `HOMEOSTAT_RUN_ID` pin the first two, for tests and for whoever names
 //! runs elsewhere.
 
-use std::{collections::BTreeMap, env, io};
+use std::{collections::BTreeMap, env, ffi::OsString, io};
 
 use anyhow::Context as _;
 
-use crate::{clock::Clock, record, report::Style};
+use crate::{clock::Clock, record, redact::Secrets, report::Style};
 
 /// Clock, id and seed of one run.
 pub(super) struct Env {
@@ -35,22 +35,13 @@ pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Values of environment variables whose names say that they are secret. A command inherits
-/// them and may print them; no recording keeps them.
-pub(super) fn secrets() -> Vec<String> {
-    const WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
-    // Shorter values would blacken half of any output, and are no secrets.
-    const SHORTEST: usize = 6;
-    let secret = |name: &str| {
-        let name = name.to_uppercase();
-        WORDS.iter().any(|word| name.contains(word)) || name.ends_with("_KEY")
+/// The secrets of our environment. A program inherits them and may print them, a command line may
+/// hold them; nothing of it is kept or said.
+pub(super) fn secrets() -> Secrets {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    let values = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    values
-        .filter(|(name, value)| secret(name) && value.len() >= SHORTEST)
-        .map(|(_, value)| value)
-        .collect()
+    Secrets::among(env::vars_os().filter_map(text))
 }
 
 /// Environment tags: what the run's surroundings say of themselves, and what was given.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, bail};
 use camino::Utf8Path;
 
-use super::{exit::Invalid, first_reading};
+use super::{env, exit::Invalid, first_reading};
 use crate::{
     analysis::{self, ANALYSIS_VERSION, Analysis},
     frame::SampleRow,
     hypothesis::{self, Hypothesis, Reading},
-    record::{self, Recording, Status, atomic},
+    record::{self, Manifest, Recording, Status, atomic},
     report::{self, Subject, View},
     verdict::{self, RunIdentity, RunStatus, Verdicts},
 };
@@ -29,7 +29,12 @@ impl Judged {
         let recording = record::open(run)?;
         let text = recording.manifest.hypothesis_text.clone();
         let name = format!("{run}/run.json: hypothesis");
-        Self::by(recording, &text, &name)
+        let mut judged = Self::by(recording, &text, &name)?;
+        // What was run is what they are of. The text that was kept may lack a secret of it.
+        let Manifest { text_fingerprint, comparable_fingerprint, .. } = &judged.recording.manifest;
+        judged.hypothesis.text_fingerprint.clone_from(text_fingerprint);
+        judged.hypothesis.comparable_fingerprint.clone_from(comparable_fingerprint);
+        Ok(judged)
     }
 
     /// Judges a recording by another text.
@@ -125,7 +130,7 @@ pub(super) fn read_hypothesis(
     reading: Reading<'_>,
 ) -> anyhow::Result<Hypothesis> {
     hypothesis::parse(text, name, reading).map_err(|problems| {
-        anstream::eprintln!("{}\n", problems.render(true));
+        anstream::eprintln!("{}\n", env::secrets().redact(&problems.render(true)));
         Invalid { file: name.to_owned(), problems: super::lint::summary(&problems) }.into()
     })
 }

@@ -11,6 +11,7 @@ mod judge;
 mod judgement;
 mod lab;
 mod lint;
+mod log;
 mod progress;
 mod report;
 mod run;
@@ -23,6 +24,7 @@ mod undo;
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Parser, Subcommand};
@@ -91,11 +93,12 @@ impl Cli {
 
 /// Logs go to stderr, as `HOMEOSTAT_LOG` asks; without it only warnings.
 pub fn start_logging() {
+    let secrets = Arc::new(env::secrets());
     let filter = tracing_subscriber::EnvFilter::try_from_env("HOMEOSTAT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(move || log::Redacting::new(io::stderr(), &secrets))
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
@@ -116,7 +119,7 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
 fn harmless(text: &str) -> String {
     /// The most characters of an error: a list of candidates fits, a page of a target does not.
     const MOST: usize = 4000;
-    crate::report::plain_lines(&crate::report::cut_to(text, MOST))
+    crate::report::plain_lines(&crate::report::cut_to(&env::secrets().redact(text), MOST))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

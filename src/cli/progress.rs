@@ -11,6 +11,7 @@ use crate::{
     experiment::Progress,
     hypothesis::Hypothesis,
     number::length,
+    redact::Secrets,
     report::{cut_to, plain},
     time::Time,
     window::Phase,
@@ -27,10 +28,11 @@ pub(super) struct Console {
     phase: &'static str,
     planned: Duration,
     said_at_left: Duration,
+    secrets: Secrets,
 }
 
 /// A bar when stderr is a terminal, plain lines otherwise.
-pub(super) fn of_terminal(hypothesis: &Hypothesis) -> Console {
+pub(super) fn of_terminal(hypothesis: &Hypothesis, secrets: &Secrets) -> Console {
     let bar = io::stderr().is_terminal().then(|| {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{prefix:>7} {bar:24} {msg}")
@@ -38,7 +40,8 @@ pub(super) fn of_terminal(hypothesis: &Hypothesis) -> Console {
         bar.set_style(style.progress_chars("█▌ "));
         bar
     });
-    let console = Console { bar, phase: "", planned: Duration::ZERO, said_at_left: Duration::ZERO };
+    let (planned, said_at_left) = (Duration::ZERO, Duration::ZERO);
+    let console = Console { bar, phase: "", planned, said_at_left, secrets: secrets.clone() };
     console.say(&format!("{}: {}", hypothesis.name, hypothesis.claim.trim()));
     console
 }
@@ -52,8 +55,13 @@ impl Console {
     }
 
     /// Names, claims and answers in a line come from outside: nothing in it drives the terminal.
+    /// A secret is taken out before the line is cut, which could leave half of it.
+    fn shown(&self, line: &str) -> String {
+        plain(&cut_to(&self.secrets.redact(line), LONGEST))
+    }
+
     fn say(&self, line: &str) {
-        let line = plain(&cut_to(line, LONGEST));
+        let line = self.shown(line);
         match &self.bar {
             Some(bar) => bar.println(&line),
             None => anstream::eprintln!("{line}"),
@@ -89,7 +97,7 @@ impl Progress for Console {
             Some(bar) => {
                 let done = self.planned.saturating_sub(left);
                 bar.set_position(u64::try_from(done.as_millis()).unwrap_or(0));
-                bar.set_message(plain(&cut_to(&line, LONGEST)));
+                bar.set_message(self.shown(&line));
             }
             None if self.said_at_left.saturating_sub(left) >= SAY_EVERY => {
                 self.said_at_left = left;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     experiment::{self, Setup},
-    hypothesis::{Reading, load, model::Fault},
+    hypothesis::{Reading, load, model::Fault, recordable},
     record::Status,
     report::{self, Format},
 };
@@ -85,7 +85,7 @@ impl Trial<'_> {
     ) -> anyhow::Result<Exit> {
         let setup = self.setup()?;
         let stop = signals::listen(STOPPING)?;
-        let mut progress = progress::of_terminal(&setup.hypothesis);
+        let mut progress = progress::of_terminal(&setup.hypothesis, &setup.secrets);
         let dir = experiment::run(&setup, &mut progress, stop).await;
         progress.clear();
         let judged = Judged::of(&dir?)?;
@@ -108,17 +108,19 @@ impl Trial<'_> {
         let mut hypothesis = read_hypothesis(self.text, self.name, self.reading)?;
         complete_command(&mut hypothesis, self.command_line);
         self.check_command(&hypothesis.fault)?;
+        let secrets = env::secrets();
+        let text = recordable(self.text, &secrets).map_err(|why| self.invalid(why.to_string()))?;
         let Env { clock, run_id, seed } = Env::take(self.seed)?;
         Ok(Setup {
             hypothesis,
-            text: self.text.to_owned(),
+            text,
             command_line: self.command_line.to_vec(),
             store: self.store.to_owned(),
             run_id,
             clock,
             seed,
             environment: env::tags(self.tags),
-            secrets: env::secrets(),
+            secrets,
             program: super::lab::program()?,
             own_pod: env::variable("HOSTNAME")
                 .filter(|_| env::variable("KUBERNETES_SERVICE_HOST").is_some()),
@@ -149,7 +151,11 @@ impl Trial<'_> {
                 return Ok(());
             }
         };
-        Err(Invalid { file: self.name.to_owned(), problems: problem.to_owned() }.into())
+        Err(self.invalid(problem.to_owned()).into())
+    }
+
+    fn invalid(&self, problems: String) -> Invalid {
+        Invalid { file: self.name.to_owned(), problems }
     }
 }
 

@@ -117,7 +117,7 @@ fn intention(change: &Change) -> String {
 
 fn subject(change: &Change) -> String {
     match change {
-        Change::Command { argv } => format!("`{}`", argv.join(" ")),
+        Change::Command { argv } => format!("`{argv}`"),
         Change::ProcessGroup { .. } => "the processes of the fault".to_owned(),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     frame::{FaultAction, FaultRow, Observed},
     hypothesis::model::{CommandFault, Fault, KillMeans, KillPods},
     number::length,
-    record::{Change, FaultNote, Status, StepState, UndoJournal},
+    record::{Change, FaultNote, KeptProgram, Status, StepState, UndoJournal},
     window::Phase,
 };
 
@@ -145,7 +145,7 @@ async fn run_command(
     let mut journal = UndoJournal::begin(&setup.store, &setup.hypothesis.name, &setup.run_id)?;
     let held = fault::hold(&command.argv, &setup.program, &setup.clock, setup.secrets.clone())?;
     if let Some(undo) = &command.undo {
-        journal.add(Change::Command { argv: undo.clone() })?;
+        journal.add(Change::Command { argv: KeptProgram::new(undo, &setup.secrets) })?;
     }
     journal.add(change_of(held.leftover()))?;
     inject(setup, watch, progress, &format!("running `{}`", command.argv.join(" ")));
@@ -255,7 +255,7 @@ async fn ended_or_hurried(setup: &Setup, running: RunningCommand, stop: Stop) ->
 }
 
 async fn undo(setup: &Setup, journal: &mut UndoJournal) -> Undone {
-    let (clock, secrets) = (&setup.clock, setup.secrets.as_slice());
+    let (clock, secrets) = (&setup.clock, &setup.secrets);
     let undo = UndoSetup { program: &setup.program, clock, secrets, within: UNDO_TIME };
     take_back(journal, &undo, &mut |_| {}).await
 }

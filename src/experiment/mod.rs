@@ -27,6 +27,7 @@ use crate::{
     frame::Ledger,
     hypothesis::{Hypothesis, model::MetricsSource},
     record::{FORMAT_VERSION, FaultNote, LockError, Manifest, RecordError, Status, Writer},
+    redact::Secrets,
     time::Time,
     verdict::{self, Outcome},
     window::Phase,
@@ -38,7 +39,7 @@ use watch::{Until, Watch};
 pub struct Setup {
     /// What is tried.
     pub hypothesis: Hypothesis,
-    /// Its text as written.
+    /// Its text as written, without secrets: see [`crate::hypothesis::recordable`].
     pub text: String,
     /// The program after `--`, if any.
     pub command_line: Vec<String>,
@@ -52,8 +53,8 @@ pub struct Setup {
     pub seed: u64,
     /// Environment tags.
     pub environment: BTreeMap<String, String>,
-    /// Strings that must not be kept when a command prints them.
-    pub secrets: Vec<String>,
+    /// What must not be kept, and not be said.
+    pub secrets: Secrets,
     /// The pod this process runs in, if any: it is never a victim.
     pub own_pod: Option<String>,
     /// Our own program: it also supervises the program of a fault.
@@ -111,7 +112,7 @@ pub async fn run(
     // Refused here, before anything is looked at: what another run is at, what a run before left
     // behind, and a store that cannot be written to.
     let _lock = admission::admit(setup).await?;
-    let writer = Writer::create(&setup.store, manifest(setup))?;
+    let writer = Writer::create(&setup.store, manifest(setup), setup.secrets.clone())?;
     let mut watch = Watch::new(setup, writer, stop);
     let recorded = format!("recorded in {}", watch.dir());
     let error = match phases(setup, &mut watch, progress).await {

@@ -10,6 +10,7 @@ use crate::{
     fault::{self, Leftover},
     frame::{FaultAction, FaultRow},
     record::{Change, RecordError, StepState, UndoJournal},
+    redact::Secrets,
 };
 
 /// How long the program that takes a fault back may take, unless more is given by hand.
@@ -25,8 +26,8 @@ pub struct UndoSetup<'a> {
     pub program: &'a Utf8Path,
     /// The clock.
     pub clock: &'a Clock,
-    /// Strings that must not be kept when a program prints them.
-    pub secrets: &'a [String],
+    /// What the journal does not keep of a program, and what must not be kept when one prints it.
+    pub secrets: &'a Secrets,
     /// How long one program may take.
     pub within: Duration,
 }
@@ -59,7 +60,7 @@ pub async fn take_back(
         let change = journal.steps()[place].change.clone();
         about(&change);
         let row = take_back_one(&change, setup).await;
-        let (at, detail) = (row.at, row.detail.clone());
+        let (at, detail) = (row.at, setup.secrets.redact(&row.detail));
         let state =
             if row.ok { StepState::Done { at, detail } } else { StepState::Failed { at, detail } };
         if let Err(error) = journal.settle(place, state) {
@@ -72,10 +73,20 @@ pub async fn take_back(
 
 async fn take_back_one(change: &Change, setup: &UndoSetup<'_>) -> FaultRow {
     match change {
-        Change::Command { argv } => {
-            let secrets = setup.secrets.to_vec();
-            fault::take_back(argv, setup.within, setup.program, setup.clock, secrets).await
-        }
+        Change::Command { argv: kept } => match kept.argv(setup.secrets) {
+            Ok(argv) => {
+                let UndoSetup { program, clock, secrets, within } = setup;
+                fault::take_back(&argv, *within, program, clock, secrets).await
+            }
+            Err(unset) => FaultRow {
+                at: setup.clock.now(),
+                action: FaultAction::Undone,
+                object: kept.to_string(),
+                uid: None,
+                ok: false,
+                detail: unset.to_string(),
+            },
+        },
         Change::ProcessGroup { pid, started, boot_id, mark } => {
             let (boot_id, mark) = (boot_id.clone(), mark.clone());
             let left = Leftover { pid: *pid, started: *started, boot_id, mark };

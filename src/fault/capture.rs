@@ -1,10 +1,9 @@
 //! The output of a program: its beginning and its end, without secrets.
 
+use crate::redact::Secrets;
+
 /// The most bytes that are kept of the beginning, and as many of the end.
 const HALF: usize = 32 * 1024;
-
-/// What stands in the place of a secret.
-const REDACTED: &str = "[redacted]";
 
 /// Output as it comes in.
 #[derive(Debug, Default)]
@@ -29,12 +28,12 @@ impl Capture {
     pub(super) fn text(&mut self, secrets: &Secrets) -> String {
         self.shorten();
         if self.cut == 0 {
-            return secrets.redact(&[&self.head[..], &self.tail].concat());
+            return redacted(&[&self.head[..], &self.tail].concat(), secrets);
         }
-        let head = &self.head[..self.head.len() - secrets.begun_at_end(&self.head)];
-        let tail = &self.tail[secrets.ended_at_start(&self.tail)..];
+        let head = &self.head[..self.head.len() - begun_at_end(&self.head, secrets)];
+        let tail = &self.tail[ended_at_start(&self.tail, secrets)..];
         let note = format!("\n[{} bytes cut]\n", self.cut);
-        [secrets.redact(head), note, secrets.redact(tail)].concat()
+        [redacted(head, secrets), note, redacted(tail, secrets)].concat()
     }
 
     fn shorten(&mut self) {
@@ -44,40 +43,24 @@ impl Capture {
     }
 }
 
-/// Texts that must not be kept.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Secrets(Vec<String>);
+/// The bytes as text, with what is not UTF-8 replaced, and each secret, too.
+fn redacted(bytes: &[u8], secrets: &Secrets) -> String {
+    secrets.redact(&String::from_utf8_lossy(bytes))
+}
 
-impl Secrets {
-    /// The secrets among these texts: an empty one would be found everywhere.
-    pub(super) fn new(mut secrets: Vec<String>) -> Self {
-        secrets.retain(|secret| !secret.is_empty());
-        // The longest first: it may contain another.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(secrets)
-    }
+/// How many bytes at the end may be the beginning of a secret that was cut.
+fn begun_at_end(bytes: &[u8], secrets: &Secrets) -> usize {
+    longest_part(secrets, |secret, part| bytes.ends_with(&secret[..part]))
+}
 
-    /// The bytes as text, with what is not UTF-8 replaced, and each secret, too.
-    pub(super) fn redact(&self, bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        self.0.iter().fold(text, |text, secret| text.replace(secret, REDACTED))
-    }
+/// How many bytes at the start may be the end of a secret that was cut.
+fn ended_at_start(bytes: &[u8], secrets: &Secrets) -> usize {
+    longest_part(secrets, |secret, part| bytes.starts_with(&secret[secret.len() - part..]))
+}
 
-    /// How many bytes at the end may be the beginning of a secret that was cut.
-    fn begun_at_end(&self, bytes: &[u8]) -> usize {
-        self.longest_part(|secret, part| bytes.ends_with(&secret[..part]))
-    }
-
-    /// How many bytes at the start may be the end of a secret that was cut.
-    fn ended_at_start(&self, bytes: &[u8]) -> usize {
-        self.longest_part(|secret, part| bytes.starts_with(&secret[secret.len() - part..]))
-    }
-
-    fn longest_part(&self, found: impl Fn(&[u8], usize) -> bool) -> usize {
-        let longest =
-            |secret: &String| (1..secret.len()).rev().find(|n| found(secret.as_bytes(), *n));
-        self.0.iter().filter_map(longest).max().unwrap_or(0)
-    }
+fn longest_part(secrets: &Secrets, found: impl Fn(&[u8], usize) -> bool) -> usize {
+    let longest = |secret: &str| (1..secret.len()).rev().find(|n| found(secret.as_bytes(), *n));
+    secrets.values().filter_map(longest).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -89,7 +72,8 @@ mod tests {
         for part in parts {
             capture.push(part);
         }
-        capture.text(&Secrets::new(secrets.iter().map(|s| (*s).to_owned()).collect()))
+        let variable = |(place, value): (usize, &&str)| (format!("{place}_TOKEN"), (*value).into());
+        capture.text(&Secrets::among(secrets.iter().enumerate().map(variable)))
     }
 
     #[test]

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     FaultError,
-    capture::{Capture, Secrets},
+    capture::Capture,
     leftover::Leftover,
     lifeline::{By, GO, Said, Status},
     process::MARK,
@@ -34,6 +34,7 @@ use crate::{
     clock::Clock,
     frame::{FaultAction, FaultRow},
     number::length,
+    redact::Secrets,
     time::Time,
 };
 
@@ -59,12 +60,11 @@ pub fn hold(
     argv: &[String],
     homeostat: &Utf8Path,
     clock: &Clock,
-    secrets: Vec<String>,
+    secrets: Secrets,
 ) -> Result<HeldCommand, FaultError> {
     if argv.is_empty() {
         return Err(FaultError::NoCommand);
     }
-    let secrets = Secrets::new(secrets);
     let mark = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
     let refused = |source| FaultError::Supervisor { source };
     let (ours, theirs) = Socket::pair().map_err(refused)?;
@@ -96,7 +96,7 @@ pub fn hold(
         lifeline: Some(lifeline),
         said: BufReader::new(said).lines(),
         leftover,
-        object: secrets.redact(argv.join(" ").as_bytes()),
+        object: secrets.redact(&argv.join(" ")),
         started_at: clock.now(),
         clock: clock.clone(),
         output,

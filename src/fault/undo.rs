@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     frame::{FaultAction, FaultRow},
     number::length,
+    redact::Secrets,
 };
 
 /// Runs a program that takes back what a fault did. The row is `ok` when its exit status is 0;
@@ -18,14 +19,15 @@ pub async fn take_back(
     within: Duration,
     homeostat: &Utf8Path,
     clock: &Clock,
-    secrets: Vec<String>,
+    secrets: &Secrets,
 ) -> FaultRow {
     match run(argv, within, homeostat, clock, secrets).await {
         Ok(row) => FaultRow { action: FaultAction::Undone, ..row },
         Err(error) => {
             let cause = std::error::Error::source(&error);
             let detail = cause.map_or_else(|| error.to_string(), |why| format!("{error}: {why}"));
-            let (at, object) = (clock.now(), argv.join(" "));
+            let (at, object) = (clock.now(), secrets.redact(&argv.join(" ")));
+            let detail = secrets.redact(&detail);
             FaultRow { at, action: FaultAction::Undone, object, uid: None, ok: false, detail }
         }
     }
@@ -36,9 +38,9 @@ async fn run(
     within: Duration,
     homeostat: &Utf8Path,
     clock: &Clock,
-    secrets: Vec<String>,
+    secrets: &Secrets,
 ) -> Result<FaultRow, FaultError> {
-    let (mut running, started) = hold(argv, homeostat, clock, secrets)?.start().await?;
+    let (mut running, started) = hold(argv, homeostat, clock, secrets.clone())?.start().await?;
     let in_time = tokio::time::timeout(within, running.wait()).await.ok();
     // What it left in the background goes with it, and changes nothing of the answer.
     let mut ending = running.end().await.into_iter();

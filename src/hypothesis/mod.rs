@@ -13,6 +13,7 @@ pub mod model;
 mod printable;
 pub mod problem;
 mod raw;
+mod recordable;
 pub mod schema;
 pub mod selector;
 mod span;
@@ -25,6 +26,7 @@ pub use self::{
     code::{Code, Severity},
     model::Hypothesis,
     problem::{Place, Problem, Problems, Span},
+    recordable::{NotRecordable, recordable},
 };
 
 /// What a text is read for.

@@ -270,9 +270,12 @@ fn open(path: &Utf8Path) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{
-        Change, UndoJournal,
-        testing::{Scratch, files},
+    use crate::{
+        record::{
+            Change, KeptProgram, UndoJournal,
+            testing::{Scratch, files},
+        },
+        redact::Secrets,
     };
 
     fn pods(run: &str, cluster: &str, namespace: &str, labels: &[(&str, &[&str])]) -> Holder {
@@ -350,7 +353,8 @@ mod tests {
         fs::create_dir_all(scratch.dir.join("hypothesis=a/run=one")).unwrap();
         let mut journal = UndoJournal::begin(&scratch.dir, "a", "one").unwrap();
         let living = Lock::admit(&scratch.dir, &program("one", "a")).unwrap();
-        journal.add(Change::Command { argv: vec!["mend".to_owned()] }).unwrap();
+        let argv = KeptProgram::new(&["mend".to_owned()], &Secrets::default());
+        journal.add(Change::Command { argv }).unwrap();
         // It is in good hands.
         Lock::admit_placebo(&scratch.dir).unwrap();
         let undo = Holder { claim: Claim::Undo, ..program("one", "a") };

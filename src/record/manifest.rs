@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     frame::{Ledger, SourceNote},
+    redact::Secrets,
     time::Time,
     window::Phase,
 };
@@ -24,14 +25,15 @@ pub struct Manifest {
     pub run_id: String,
     /// The hypothesis' name.
     pub hypothesis_name: String,
-    /// The hypothesis' text as written, `${…}` not substituted.
+    /// The hypothesis' text as written, `${…}` not substituted, secrets removed.
     pub hypothesis_text: String,
-    /// The program given after `--`, when the fault is a command from the command line.
+    /// The program given after `--`, when the fault is a command from the command line; secrets
+    /// removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command_line: Vec<String>,
-    /// SHA-256 of the text.
+    /// SHA-256 of the text, before secrets were removed.
     pub text_fingerprint: String,
-    /// SHA-256 of what makes runs comparable.
+    /// SHA-256 of what makes runs comparable, before secrets were removed.
     pub comparable_fingerprint: String,
     /// When the run started.
     pub started_at: Time,
@@ -51,6 +53,32 @@ pub struct Manifest {
     pub fault: FaultNote,
     /// What is known of the quality of the data.
     pub ledger: Ledger,
+}
+
+impl Manifest {
+    /// The same without secrets, wherever a text can hold one. The hypothesis' text is left alone:
+    /// only its reader knows where a part of it can be taken out
+    /// ([`crate::hypothesis::recordable`]).
+    pub(super) fn without_secrets(&self, secrets: &Secrets) -> Self {
+        let mut manifest = self.clone();
+        let ledger = &mut manifest.ledger;
+        let sources =
+            manifest.sources.iter_mut().flat_map(|one| [&mut one.address, &mut one.detail]);
+        let lines = ledger.bad_line_examples.iter_mut();
+        let lines = lines.flat_map(|one| [&mut one.target, &mut one.text, &mut one.why]);
+        let texts = manifest.command_line.iter_mut();
+        let texts = texts
+            .chain(sources)
+            .chain(manifest.environment.values_mut())
+            .chain([&mut manifest.fault.asked])
+            .chain(lines)
+            .chain(ledger.blind.iter_mut().map(|span| &mut span.why))
+            .chain(&mut ledger.notes);
+        for text in texts {
+            *text = secrets.redact(text);
+        }
+        manifest
+    }
 }
 
 /// How far a run came.

@@ -191,11 +191,12 @@ mod tests {
             Writer, atomic,
             testing::{Scratch, at, event, fault, manifest, pod, raw},
         },
+        redact::Secrets,
     };
 
     /// A small run, of everything a little.
     fn recording(scratch: &Scratch) -> Writer {
-        let mut writer = Writer::create(&scratch.dir, manifest()).unwrap();
+        let mut writer = Writer::create(&scratch.dir, manifest(), Secrets::default()).unwrap();
         writer.raw((0..90).map(|i| raw("up", "a", i, 1.0)).collect());
         writer.pod(pod("api-1"));
         writer.event(event("one", 31));

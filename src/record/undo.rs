@@ -9,11 +9,11 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{RecordError, atomic, layout};
+use super::{KeptProgram, RecordError, atomic, layout};
 use crate::time::Time;
 
-/// The version of `undo.json`.
-pub const UNDO_VERSION: u32 = 1;
+/// The version of `undo.json`. Since 2 an argument may name a variable in the place of a secret.
+pub const UNDO_VERSION: u32 = 2;
 
 const FILE: &str = "undo.json";
 const PENDING: &str = ".pending";
@@ -24,8 +24,8 @@ const PENDING: &str = ".pending";
 pub enum Change {
     /// Whatever it is, this program takes it back.
     Command {
-        /// Program and arguments; no shell.
-        argv: Vec<String>,
+        /// Program and arguments, without secrets; no shell.
+        argv: KeptProgram,
     },
     /// Processes were started.
     ProcessGroup {
@@ -241,10 +241,14 @@ fn pointer(store: &Utf8Path, run_id: &str) -> Utf8PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::testing::{Scratch, at, files};
+    use crate::{
+        record::testing::{Scratch, at, files},
+        redact::Secrets,
+    };
 
     fn change() -> Change {
-        Change::Command { argv: vec!["mend".to_owned(), "it".to_owned()] }
+        let argv = ["mend".to_owned(), "it".to_owned()];
+        Change::Command { argv: KeptProgram::new(&argv, &Secrets::default()) }
     }
 
     fn begin(scratch: &Scratch, run: &str) -> UndoJournal {
@@ -302,16 +306,29 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_of_version_1_is_still_taken_back() {
+        let scratch = Scratch::new();
+        let mut journal = begin(&scratch, "one");
+        journal.add(change()).unwrap();
+        let old = include_str!("../../tests/data/undo-v1.json");
+        assert!(old.contains("\"format_version\": 1"));
+        atomic::write(&journal.path, old.as_bytes()).unwrap();
+        let dir = scratch.dir.join("hypothesis=api/run=one");
+        let opened = UndoJournal::open(&scratch.dir, &dir).unwrap().unwrap();
+        assert_eq!(opened.steps(), journal.steps());
+    }
+
+    #[test]
     fn a_later_version_is_not_guessed_at() {
         let scratch = Scratch::new();
         let mut journal = begin(&scratch, "one");
         journal.add(change()).unwrap();
         let text = fs::read_to_string(&journal.path).unwrap();
-        let later = text.replace("\"format_version\": 1", "\"format_version\": 2");
+        let later = text.replace("\"format_version\": 2", "\"format_version\": 3");
         assert_ne!(text, later);
         atomic::write(&journal.path, later.as_bytes()).unwrap();
         let dir = scratch.dir.join("hypothesis=api/run=one");
         let error = UndoJournal::open(&scratch.dir, &dir).unwrap_err();
-        assert!(matches!(error, RecordError::Newer { found: 2, .. }), "{error}");
+        assert!(matches!(error, RecordError::Newer { found: 3, .. }), "{error}");
     }
 }

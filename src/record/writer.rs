@@ -14,7 +14,10 @@ use super::{
     parquet::write_table,
     raw::RawBuffer,
 };
-use crate::frame::{EventRow, FaultRow, PodRow, RawRow, Table as _};
+use crate::{
+    frame::{EventRow, FaultRow, PodRow, RawRow, Table as _},
+    redact::Secrets,
+};
 
 /// A run that is being recorded.
 #[derive(Debug)]
@@ -26,11 +29,19 @@ pub struct Writer {
     pod_places: HashMap<String, usize>,
     events: Vec<EventRow>,
     fault: Vec<FaultRow>,
+    secrets: Secrets,
 }
 
 impl Writer {
     /// Makes the directory of a run in a store, and its `run.json`. There must be none yet.
-    pub fn create(store: &Utf8Path, manifest: Manifest) -> Result<Self, RecordError> {
+    ///
+    /// Of the `secrets` none is written; only the hypothesis' text, the names in the path and what
+    /// was measured are kept as they are given.
+    pub fn create(
+        store: &Utf8Path,
+        manifest: Manifest,
+        secrets: Secrets,
+    ) -> Result<Self, RecordError> {
         let dir = layout::run_dir(store, &manifest.hypothesis_name, &manifest.run_id)?;
         let outer = dir.parent().unwrap_or(store);
         std::fs::create_dir_all(outer).map_err(RecordError::io("create", outer))?;
@@ -49,6 +60,7 @@ impl Writer {
             pod_places: HashMap::new(),
             events: Vec::new(),
             fault: Vec::new(),
+            secrets,
         };
         writer.write_incomplete()?;
         Ok(writer)
@@ -82,12 +94,15 @@ impl Writer {
 
     /// Keeps an event.
     pub fn event(&mut self, row: EventRow) {
-        self.events.push(row);
+        let message = self.secrets.redact(&row.message);
+        self.events.push(EventRow { message, ..row });
     }
 
     /// Keeps a step of the injector.
     pub fn fault(&mut self, row: FaultRow) {
-        self.fault.push(row);
+        let object = self.secrets.redact(&row.object);
+        let detail = self.secrets.redact(&row.detail);
+        self.fault.push(FaultRow { object, detail, ..row });
     }
 
     /// Saves all that was kept: new raw samples as a further part, the other tables whole, and
@@ -155,6 +170,7 @@ impl Writer {
         checksums: &Checksums,
     ) -> Result<(), RecordError> {
         let path = self.dir.join(MANIFEST);
+        let manifest = &manifest.without_secrets(&self.secrets);
         let mut text = serde_json::to_string_pretty(&Sealed { manifest, checksums })
             .map_err(|source| RecordError::Manifest { path: path.clone(), source })?;
         text.push('\n');
@@ -180,7 +196,7 @@ mod tests {
 
     /// A short run of three saves, not finished.
     fn started(scratch: &Scratch) -> Writer {
-        let mut writer = Writer::create(&scratch.dir, manifest()).unwrap();
+        let mut writer = Writer::create(&scratch.dir, manifest(), Secrets::default()).unwrap();
         writer.raw(vec![
             raw("up", "b", 0, 1.0),
             raw("up", "a", 0, 1.0),
@@ -274,7 +290,7 @@ mod tests {
     #[test]
     fn a_run_killed_before_its_first_save_is_empty() {
         let scratch = Scratch::new();
-        let writer = Writer::create(&scratch.dir, manifest()).unwrap();
+        let writer = Writer::create(&scratch.dir, manifest(), Secrets::default()).unwrap();
         let recording = open(writer.dir()).unwrap();
         assert_eq!(recording.status(), Status::Incomplete);
         assert!(recording.observed.pods.is_empty() && samples(&recording).is_empty());
@@ -298,7 +314,7 @@ mod tests {
     fn a_run_that_is_there_is_not_touched() {
         let scratch = Scratch::new();
         let dir = started(&scratch).finish().unwrap();
-        let refused = Writer::create(&scratch.dir, manifest()).unwrap_err();
+        let refused = Writer::create(&scratch.dir, manifest(), Secrets::default()).unwrap_err();
         assert_eq!(refused.to_string(), format!("`{dir}` exists already"));
         assert_eq!(open(&dir).unwrap().status(), Status::Complete);
     }
@@ -307,7 +323,8 @@ mod tests {
     fn a_store_that_cannot_be_made_is_named() {
         let scratch = Scratch::new();
         atomic::write(&scratch.dir.join("store"), b"a file").unwrap();
-        let refused = Writer::create(&scratch.dir.join("store"), manifest()).unwrap_err();
+        let refused =
+            Writer::create(&scratch.dir.join("store"), manifest(), Secrets::default()).unwrap_err();
         let outer = scratch.dir.join("store/hypothesis=api-survives-pod-loss");
         assert_eq!(refused.to_string(), format!("cannot create `{outer}`"));
     }
@@ -342,6 +359,29 @@ mod tests {
         writer.raw(vec![raw("up", "a", 4, 1.0)]);
         let recording = open(&writer.finish().unwrap()).unwrap();
         assert_eq!(samples(&recording)[1].1.len(), 5);
+    }
+
+    #[test]
+    fn no_secret_is_written() {
+        let scratch = Scratch::new();
+        let secret = || "with s3cret".to_owned();
+        let secrets = Secrets::among([("A_TOKEN".to_owned(), "s3cret".to_owned())]);
+        let manifest = Manifest { command_line: vec![secret()], ..manifest() };
+        let mut writer = Writer::create(&scratch.dir, manifest, secrets).unwrap();
+        writer.manifest_mut().fault.asked = secret();
+        writer.manifest_mut().environment.insert("tag".to_owned(), secret());
+        writer.manifest_mut().ledger.notes.push(secret());
+        writer.manifest_mut().sources[0].address = secret();
+        writer.fault(FaultRow { object: secret(), detail: secret(), ..fault(1) });
+        writer.event(EventRow { message: secret(), ..event("one", 1) });
+        writer.save().unwrap();
+        let check = |recording: Recording| {
+            let all = format!("{recording:?}");
+            assert!(!all.contains("s3cret"), "{all}");
+            assert_eq!(all.matches("with [redacted]").count(), 8, "{all}");
+        };
+        check(open(writer.dir()).unwrap());
+        check(open(&writer.finish().unwrap()).unwrap());
     }
 
     #[test]
@@ -386,7 +426,7 @@ mod tests {
         let rows = || (0..40).map(|i| raw("m", &format!("target-{}", i % 7), i, i as f64));
         let whole = |saves: &dyn Fn(usize) -> bool| {
             let scratch = Scratch::new();
-            let mut writer = Writer::create(&scratch.dir, manifest()).unwrap();
+            let mut writer = Writer::create(&scratch.dir, manifest(), Secrets::default()).unwrap();
             for (i, row) in rows().enumerate() {
                 writer.raw(vec![row]);
                 if saves(i) {
@@ -405,7 +445,8 @@ mod tests {
     #[ignore = "run by `threads_do_not_change_the_bytes`"]
     fn write_a_run_to_the_given_store() {
         let store = std::env::var("HOMEOSTAT_TEST_STORE").unwrap();
-        let mut writer = Writer::create(Utf8Path::new(&store), manifest()).unwrap();
+        let mut writer =
+            Writer::create(Utf8Path::new(&store), manifest(), Secrets::default()).unwrap();
         for part in 0..3 {
             let rows =
                 (0..2000).map(|i| raw("m", &format!("t{}", i % 50), part * 100 + i / 50, i as f64));
@@ -458,7 +499,7 @@ mod tests {
             steps in prop::collection::vec((0..5_usize, "\\PC{0,6}", any_value(), prop::bool::weighted(0.2)), 0..60)
         ) {
             let scratch = Scratch::new();
-            let mut writer = Writer::create(&scratch.dir, manifest()).unwrap();
+            let mut writer = Writer::create(&scratch.dir, manifest(), Secrets::default()).unwrap();
             let mut want = std::collections::BTreeMap::<(String, String), (String, Vec<(Time, u64)>)>::new();
             for (i, (metric, target, value, save)) in steps.into_iter().enumerate() {
                 let metric = format!("metric_{metric}");

@@ -9,6 +9,7 @@ use homeostat::{
         SourceNote,
     },
     record::{FORMAT_VERSION, FaultNote, Manifest, PhaseEdges, Status, Writer},
+    redact::Secrets,
     sample::Labels,
     time::Time,
     window::Phase,
@@ -186,7 +187,7 @@ fn step(seconds: i64, object: String, detail: String) -> FaultRow {
 
 /// A recording on its way to the disk.
 pub(super) fn writer(store: &Utf8Path) -> Writer {
-    let mut writer = Writer::create(store, manifest()).unwrap();
+    let mut writer = Writer::create(store, manifest(), Secrets::default()).unwrap();
     let labels = Labels::new([
         ("__name__".to_owned(), "load".to_owned()),
         (bad("series label"), bad("series")),

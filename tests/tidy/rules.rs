@@ -3,8 +3,18 @@
 use super::source::Source;
 
 /// Modules that may not touch the world.
-const CORE: &[&str] =
-    &["number", "time", "window", "sample", "margin", "hypothesis", "frame", "analysis", "verdict"];
+const CORE: &[&str] = &[
+    "number",
+    "redact",
+    "time",
+    "window",
+    "sample",
+    "margin",
+    "hypothesis",
+    "frame",
+    "analysis",
+    "verdict",
+];
 
 /// Words that would show that one of them does.
 const WORLD: &[&str] = &[
@@ -34,12 +44,13 @@ const WORLD: &[&str] = &[
 /// The one file of the core that reads: it turns a path into text.
 const READER: &str = "src/hypothesis/load.rs";
 
-const LEAVES: &[&str] = &["margin", "number", "sample", "time", "window"];
+const LEAVES: &[&str] = &["margin", "number", "redact", "sample", "time", "window"];
 
 /// Who may name whom; `LEAVES` are everyone's. `cli` sees all and is seen by none.
 pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("margin", &[]),
     ("number", &[]),
+    ("redact", &[]),
     ("sample", &[]),
     ("time", &[]),
     ("window", &[]),
