@@ -343,6 +343,65 @@ fn a_part_that_matched_nothing_and_a_gauge_that_never_moves_are_named() {
 }
 
 #[test]
+fn an_address_that_several_processes_answer_is_not_one_counter() {
+    // Three processes in turn, each with counters of its own.
+    let page = |moment: &Moment| {
+        let process = (moment.up * 2.0) as u32 % 3;
+        let requests = f64::from(570_000 + process * 10_000) + moment.up * 100.0;
+        let errors = [12.0, 12.0, 9.0][process as usize];
+        format!(
+            "requests_total{{code=\"200\"}} {requests}\nrequests_total{{code=\"503\"}} {errors}\n"
+        )
+    };
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    let ended = target.run(&format!("{}{ERRORS}", TEXT.trim_end())).run().exits(11);
+    assert!(ended.says("is this address balanced over several processes?"), "{ended}");
+}
+
+#[test]
+fn a_series_with_two_values_on_a_page_has_no_number() {
+    // The greater one first, then last: a saw-tooth that never was.
+    let page = |moment: &Moment| {
+        let line = |value: f64| format!("requests_total{{code=\"503\"}} {value}\n");
+        let [one, other] = [line(1000.0), line(990.0)];
+        let turned = (moment.up * 2.0) as u32 % 2 == 1;
+        requests(moment) + &if turned { other + &one } else { one + &other }
+    };
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    let ended = target.run(&format!("{}{ERRORS}", TEXT.trim_end())).run().exits(11);
+    assert!(ended.says("lines of metrics could not be read"), "{ended}");
+    let verdict = fs_err::read_to_string(run_directory(&target.store()).join("run.json")).unwrap();
+    assert!(verdict.contains("with another value, so neither counts"), "{verdict}");
+}
+
+#[test]
+fn a_bucket_that_only_some_pods_have_decides_nothing() {
+    // The true median is 0.6 s; of the other pod nothing is known above 0.5 s.
+    let page = |moment: &Moment| {
+        let name = "request_duration_seconds_bucket";
+        let line = |pod: &str, le: &str, rate: f64| {
+            format!("{name}{{pod=\"{pod}\",le=\"{le}\"}} {}\n", moment.up * rate)
+        };
+        [
+            ("a", "0.5", 100.0),
+            ("a", "1", 120.0),
+            ("a", "+Inf", 200.0),
+            ("b", "0.5", 50.0),
+            ("b", "+Inf", 200.0),
+        ]
+        .map(|(pod, le, rate)| line(pod, le, rate))
+        .concat()
+    };
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    let text = LATENCY.replace("{below: 1s}", "{below: 800ms}");
+    let ended = target.run(&format!("{}{text}", TEXT.trim_end())).run().exits(11);
+    assert!(
+        ended.says("has no bound 1, so that only the bounds that all have are facts"),
+        "{ended}"
+    );
+}
+
+#[test]
 fn another_program_is_another_fault() {
     let quick =
         TEXT.replace("{before: 5s, during: 4s, after: 4s,", "{before: 2s, during: 1s, after: 1s,");

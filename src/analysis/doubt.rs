@@ -1,7 +1,7 @@
 //! What makes an indicator doubtful although it has numbers: a selector that matches nothing
 //! counts zero for ever, and a value that never moves may not be measured at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Doubt;
 use crate::{
@@ -25,13 +25,18 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
     };
     match &indicator.kind {
         IndicatorKind::Quantile { histogram, .. } => {
-            unmatched(&histogram.buckets()).into_iter().collect()
+            let buckets = histogram.buckets();
+            let found = unmatched(&buckets).into_iter().chain(buckets_differ(&buckets, observed));
+            found.chain(falls(&buckets, observed)).collect()
         }
         IndicatorKind::Ratio { part, whole, .. } => {
             let part = unmatched(part).filter(|doubt| !may_be_absent(doubt));
-            part.into_iter().chain(unmatched(whole)).collect()
+            let found = part.into_iter().chain(unmatched(whole));
+            found.chain(falls(whole, observed)).collect()
         }
-        IndicatorKind::Rate { counter, .. } => unmatched(counter).into_iter().collect(),
+        IndicatorKind::Rate { counter, .. } => {
+            unmatched(counter).into_iter().chain(falls(counter, observed)).collect()
+        }
         IndicatorKind::Gauge { gauge, .. } => {
             unmatched(gauge).into_iter().chain(still(gauge, observed)).collect()
         }
@@ -80,17 +85,48 @@ fn unmatched(selector: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     })
 }
 
+/// A counter that falls in a fifth of its scrapes, and more than twice: it is not one counter but
+/// several, which answer in turn, and a rate over them counts what never happened.
+fn falls(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
+    let fell = |series: &Series| {
+        let real: Vec<f64> = real_values(series).filter(|value| !value.is_nan()).collect();
+        let falls = real.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        let steps = real.len().saturating_sub(1);
+        (falls > 2 && falls * 5 >= steps).then(|| (falls, steps, series.labels.to_string()))
+    };
+    let of = observed.raw.of_metric(&counters.metric);
+    let of = of.filter(|series| counters.matches(&series.labels)).filter_map(fell);
+    let (falls, steps, series) = of.max()?;
+    Some(Doubt::CounterFalls { series, falls, steps })
+}
+
+/// Histograms of one metric whose series do not have the same bounds.
+fn buckets_differ(buckets: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
+    let mut bounds: BTreeMap<Labels, BTreeSet<&str>> = BTreeMap::new();
+    let of = observed.raw.of_metric(&buckets.metric);
+    for series in of.filter(|series| buckets.matches(&series.labels)) {
+        let le = series.labels.get("le").unwrap_or_default();
+        bounds.entry(series.labels.without("le")).or_default().insert(le);
+    }
+    let every: BTreeSet<&str> = bounds.values().flatten().copied().collect();
+    let lacks = |own: &BTreeSet<&str>| every.iter().any(|bound| !own.contains(bound));
+    let (without, own) = bounds.iter().find(|(_, own)| lacks(own))?;
+    let missing = every.difference(own).map(|bound| (*bound).to_owned()).collect();
+    Some(Doubt::BucketsDiffer { bounds: missing, without: without.to_string() })
+}
+
+/// The values of a series, without the marks of its ends.
+fn real_values(series: &Series) -> impl Iterator<Item = f64> {
+    series.values.iter().copied().filter(|value| !is_stale(*value))
+}
+
 /// A gauge that has the same value, with a fraction, in every sample of the run: nothing that is
 /// measured does that. (A whole number may well stay what it is.)
 fn still(gauge: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     let of = observed.raw.of_metric(&gauge.metric);
     let of = of.filter(|series| gauge.matches(&series.labels));
-    let samples = |series: &Series| {
-        let real = series.values.iter().copied().filter(|value| !is_stale(*value));
-        real.collect::<Vec<f64>>()
-    };
     let mut most: Option<Doubt> = None;
-    for values in of.map(samples) {
+    for values in of.map(|series| real_values(series).collect::<Vec<f64>>()) {
         let first = *values.first()?;
         let same = values.iter().all(|value| value.to_bits() == first.to_bits());
         if !same || first.fract().abs() == 0.0 || !first.is_finite() || values.len() < STILL {
@@ -110,6 +146,7 @@ mod tests {
             scene::{hypothesis, watched},
         },
         hypothesis::model::Aggregate,
+        number::Share,
     };
 
     fn selector(text: &str) -> SeriesSelector {
@@ -161,6 +198,36 @@ mod tests {
         // Absent is what is asked for.
         check("r{status=\"\"}", &ROWS, &[]);
         check("other{status=\"5\"}", &ROWS, &[]);
+    }
+
+    #[test]
+    fn a_counter_that_falls_again_and_again_is_several() {
+        let turns = "570 572 560 571 573 561 572 574 562 573";
+        let want = "r{code=\"200\"} fell in 3 of 9 scrapes: is this address balanced over several processes?";
+        check("r{code=\"200\"}", &[("r{code=\"200\"}", turns)], &[want]);
+        // A process that begins again, even twice.
+        check("r{code=\"200\"}", &[("r{code=\"200\"}", "5 6 0 1 2 3 0 1 2")], &[]);
+        check(
+            "r{code=\"200\"}",
+            &[("r{code=\"200\"}", "5 6 0 1 2 0 1 2 3 0 1 2 3 4 5 6 7 8")],
+            &[],
+        );
+    }
+
+    #[test]
+    fn buckets_that_differ_are_named() {
+        let (quantile, over) = (Share::new(0.5).unwrap(), secs(20));
+        let kind = IndicatorKind::Quantile { quantile, histogram: selector("h"), over };
+        let rows = [
+            ("h_bucket{i=\"a\",le=\"0.5\"}", "0+1x9"),
+            ("h_bucket{i=\"a\",le=\"1\"}", "0+1x9"),
+            ("h_bucket{i=\"a\",le=\"+Inf\"}", "0+1x9"),
+            ("h_bucket{i=\"b\",le=\"0.5\"}", "0+1x9"),
+            ("h_bucket{i=\"b\",le=\"+Inf\"}", "0+1x9"),
+        ];
+        let want = "the buckets differ: h_bucket{i=\"b\"} has no bound 1, so that only the bounds that all have are facts";
+        assert_eq!(said(kind.clone(), Absent::Unknown, &rows), [want]);
+        assert!(said(kind, Absent::Unknown, &rows[..3]).is_empty());
     }
 
     #[track_caller]

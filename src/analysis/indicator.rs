@@ -120,7 +120,9 @@ impl<'a> Plan<'a> {
     /// The value at a time, where `step` is the distance of the grid's points.
     ///
     /// - quantile: `histogram_quantile(q, sum by (le) (rate(…)))`. Rates are taken for each
-    ///   series and added for each bound, over all pods; never a mean of quantiles.
+    ///   series and added for each bound, over all pods; never a mean of quantiles. The bounds of the
+    ///   point are bounds that all series have: where pods have different buckets, Prometheus'
+    ///   value may be far off.
     /// - ratio: sum of rates over sum of rates. A part of the same metric that has no rate (no
     ///   error was ever counted) is 0; a part of another metric that has none may just not have
     ///   been seen, so there is no point. Over a whole that did not rise there is no number.
@@ -143,7 +145,8 @@ impl<'a> Plan<'a> {
                 let rose = self.sum_of_rates(whole, at, *over)?;
                 let part_rose = self.sum_of_rates(part, at, *over);
                 let part_rose = part_rose.or(same_metric.then_some(0.0))?;
-                if rose <= 0.0 || (part_rose / rose).is_nan() {
+                let finite = rose.is_finite() && part_rose.is_finite();
+                if rose <= 0.0 || !finite || self.is_unreadable(part, at, *over) {
                     return Some(Point::no_number(at));
                 }
                 let [part, whole] = [part, whole].map(|all| self.uncounted(all, at, *over));
@@ -238,19 +241,35 @@ impl<'a> Plan<'a> {
         at: Time,
         over: Duration,
     ) -> Option<Point> {
-        let (mut counts, mut uncounted) = (Vec::new(), Sum::default());
+        let (mut counts, mut series, mut uncounted) = (Vec::new(), Vec::new(), Sum::default());
         for (bound, counters) in buckets {
-            let Some(count) = self.sum_of_rates(counters, at, over) else { continue };
+            let rates = self.rates(counters, at, over);
+            let Some(count) = rates.iter().copied().reduce(|sum, rate| sum + rate) else {
+                continue;
+            };
             let here = self.uncounted(counters, at, over);
             counts.push(Bucket { bound: *bound, count, first: here.first / over.as_secs_f64() });
+            series.push(rates.len());
             if *bound == f64::INFINITY {
                 uncounted = here;
             }
         }
-        if counts.is_empty() {
-            return None;
-        }
-        let found = histogram_quantile(quantile, counts, uncounted.lost / over.as_secs_f64());
+        let all = series.iter().copied().max()?;
+        let lost = uncounted.lost / over.as_secs_f64();
+        // What is counted up to a bound that only some have says nothing of the others.
+        let shared = counts.iter().zip(&series).filter(|(_, number)| **number == all);
+        let shared: Vec<Bucket> = shared.map(|(bucket, _)| *bucket).collect();
+        let facts =
+            (shared.len() < counts.len()).then(|| histogram_quantile(quantile, shared, lost));
+        let found = histogram_quantile(quantile, counts, lost).map(|found| match facts {
+            None => found,
+            Some(None) => Located { lower: f64::NEG_INFINITY, upper: f64::INFINITY, ..found },
+            Some(Some(facts)) => Located {
+                lower: facts.lower.min(found.value),
+                upper: facts.upper.max(found.value),
+                ..found
+            },
+        });
         Some(found.map_or_else(
             || Point::no_number(at),
             |Located { value, lower, upper }| Point {
@@ -260,9 +279,25 @@ impl<'a> Plan<'a> {
         ))
     }
 
+    /// Whether a counter is on its page and has no number there, and no rate: it may have counted
+    /// anything.
+    fn is_unreadable(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> bool {
+        counters.iter().any(|one| {
+            let inside = one.series.range(at.minus(over), at);
+            let mut values = one.series.values[inside].iter();
+            values.any(|value| value.is_nan() && !is_stale(*value))
+                && rate(&one.series, at, over, self.semantics).is_none()
+        })
+    }
+
+    /// The rates of those counters that have one.
+    fn rates(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Vec<f64> {
+        let rate = |one: &Counter<'_>| rate(&one.series, at, over, self.semantics);
+        counters.iter().filter_map(rate).collect()
+    }
+
     fn sum_of_rates(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Option<f64> {
-        let rates = counters.iter().filter_map(|one| rate(&one.series, at, over, self.semantics));
-        rates.reduce(|sum, rate| sum + rate)
+        self.rates(counters, at, over).into_iter().reduce(|sum, rate| sum + rate)
     }
 
     /// The increments that the rates of counters may lack.
@@ -645,6 +680,31 @@ mod tests {
         // Whoever may not list events may well list pods.
         observed.blind = vec![blind_to(Watched::Events, 0, 99)];
         assert!(value_at(&ready(), &observed, 10).is_some());
+    }
+
+    #[test]
+    fn a_bound_that_only_some_pods_have_says_nothing_of_the_others() {
+        // The half of 40 lies above 0.5 s; one pod has no bucket beyond that.
+        let rows = [
+            ("h_bucket{i=\"a\",route=\"api\",le=\"0.5\"}", "0+10x9"),
+            ("h_bucket{i=\"a\",route=\"api\",le=\"1\"}", "0+12x9"),
+            ("h_bucket{i=\"a\",route=\"api\",le=\"+Inf\"}", "0+20x9"),
+            ("h_bucket{i=\"b\",route=\"api\",le=\"0.5\"}", "0+5x9"),
+            ("h_bucket{i=\"b\",route=\"api\",le=\"+Inf\"}", "0+20x9"),
+        ];
+        let point = value_at(&quantile(0.5), &of_series(set(10, &rows)), 60).unwrap();
+        assert_eq!((point.lower, point.upper), (0.5, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_read_is_no_zero() {
+        let kind = ratio("r{code=\"500\"}", "r");
+        let ok = ("r{code=\"200\"}", "0+10x9");
+        let broken = [ok, ("r{code=\"500\"}", "NaNx9")];
+        assert!(value_at(&kind, &of_series(set(10, &broken)), 60).unwrap().value.is_nan());
+        // Nor is a part of what has no end.
+        let endless = [("r{code=\"200\"}", "0+10x4 Infx5"), ("r{code=\"500\"}", "0+1x9")];
+        assert!(value_at(&kind, &of_series(set(10, &endless)), 60).unwrap().value.is_nan());
     }
 
     #[test]

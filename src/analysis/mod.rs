@@ -155,6 +155,22 @@ pub enum Doubt {
         /// Those in which its pattern is found, though it does not match all of them.
         within: Vec<String>,
     },
+    /// A counter fell again and again: no process begins so often.
+    CounterFalls {
+        /// The series.
+        series: String,
+        /// How often it fell.
+        falls: usize,
+        /// In how many steps from one scrape to the next.
+        steps: usize,
+    },
+    /// The series of a histogram have different buckets.
+    BucketsDiffer {
+        /// Bounds that not all have.
+        bounds: Vec<String>,
+        /// A series that lacks the first of them.
+        without: String,
+    },
     /// A gauge had the same value, with a fraction, in all of its samples.
     NeverMoved {
         /// The value.
@@ -165,13 +181,14 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    /// Whether it is a mistake in the file, so that a number which depends on it says nothing. A
-    /// value that nothing has (no error was ever counted) is no mistake.
-    pub fn is_mistake(&self) -> bool {
+    /// The code of the reason not to judge the indicator at all; none for what is only worth a
+    /// note, such as a value that nothing has: there may have been no error.
+    pub fn code(&self) -> Option<&'static str> {
         match self {
-            Self::NoSuchLabel { .. } => true,
-            Self::NoSuchValue { within, .. } => !within.is_empty(),
-            Self::NeverMoved { .. } => false,
+            Self::NoSuchLabel { .. } => Some("matches_nothing"),
+            Self::NoSuchValue { within, .. } => (!within.is_empty()).then_some("matches_nothing"),
+            Self::CounterFalls { .. } => Some("counter_falls"),
+            Self::BucketsDiffer { .. } | Self::NeverMoved { .. } => None,
         }
     }
 }
@@ -197,6 +214,19 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     ", and a pattern has to match all of a value: `{matcher}` does not match {near}"
+                )
+            }
+            Self::CounterFalls { series, falls, steps } => {
+                write!(
+                    f,
+                    "{series} fell in {falls} of {steps} scrapes: is this address balanced over several processes?"
+                )
+            }
+            Self::BucketsDiffer { bounds, without } => {
+                let bounds = words::listed(bounds, String::clone);
+                write!(
+                    f,
+                    "the buckets differ: {without} has no bound {bounds}, so that only the bounds that all have are facts"
                 )
             }
             Self::NeverMoved { value, samples } => {

@@ -144,6 +144,8 @@ pub enum Why {
     NoEnd,
     #[error("duplicate sample")]
     Duplicate,
+    #[error("the series is given above with another value, so neither counts")]
+    Differs,
     #[error("a series that the scraper writes itself")]
     Reserved,
     #[error("its timestamp is more than 10 minutes ahead of the scrape")]

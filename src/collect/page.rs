@@ -63,8 +63,10 @@ pub struct NotExposition {
 }
 
 impl Page {
-    /// Reads a page. Of a series given twice for the same time the first counts, as does every
-    /// good line of a page with bad ones. Of a page that was cut nothing counts, as in Prometheus:
+    /// Reads a page. A series given twice for the same time counts once, and has no number (NaN)
+    /// when its values differ: which of them comes first may change from page to page, and a
+    /// counter would rise and fall that never did. Every good line of a page with bad ones counts.
+    /// Of a page that was cut nothing counts, as in Prometheus:
     /// what is missing of it would look like a system that said nothing.
     pub fn read(text: &[u8], format: Format) -> Result<Self, NotExposition> {
         Self::read_up_to(text, format, usize::MAX).map(Option::unwrap_or_default)
@@ -113,14 +115,24 @@ impl Page {
                 Item::Bad(bad) => page.refuse(bad.line, &bad.text, bad.why),
             }
         }
-        let mut seen = HashSet::with_capacity(read.len());
-        let first: Vec<bool> =
-            read.iter().map(|(_, s)| seen.insert((&s.labels, s.stamp))).collect();
-        for ((text, sample), first) in read.into_iter().zip(first) {
-            if first {
+        let mut first = HashMap::with_capacity(read.len());
+        let places = read.iter().enumerate();
+        let places: Vec<usize> = places
+            .map(|(at, (_, sample))| *first.entry((&sample.labels, sample.stamp)).or_insert(at))
+            .collect();
+        let values: Vec<f64> = read.iter().map(|(_, sample)| sample.value).collect();
+        let differs = |at: usize| values[at].to_bits() != values[places[at]].to_bits();
+        let unclear: HashSet<usize> =
+            (0..values.len()).filter(|at| differs(*at)).map(|at| places[at]).collect();
+        for (at, (text, mut sample)) in read.into_iter().enumerate() {
+            if places[at] == at {
+                if unclear.contains(&at) {
+                    sample.value = f64::NAN;
+                }
                 page.samples.push(sample);
             } else {
-                page.refuse(sample.line, text, Why::Duplicate);
+                let why = if differs(at) { Why::Differs } else { Why::Duplicate };
+                page.refuse(sample.line, text, why);
             }
         }
         page.bad.sort_by_key(|bad| bad.line);
@@ -163,17 +175,23 @@ mod tests {
     }
 
     #[test]
-    fn of_a_series_given_twice_the_first_counts() {
+    fn a_series_given_twice_counts_once() {
         check(
-            "m{a=\"1\",b=\"2\"} 1\nm{b=\"2\",a=\"1\"} 2\nm{a=\"1\",b=\"2\",c=\"\"} 3\nm 4",
+            "m{a=\"1\",b=\"2\"} 1\nm{b=\"2\",a=\"1\"} 1\nm{a=\"1\",b=\"2\",c=\"\"} 1\nm 4",
             &["m{a=\"1\",b=\"2\"} 1", "m 4"],
             &[(2, Why::Duplicate), (3, Why::Duplicate)],
         );
     }
 
     #[test]
+    fn a_series_given_twice_with_two_values_has_no_number() {
+        let differs = [(2, Why::Duplicate), (3, Why::Differs)];
+        check("m 7\nm 7\nm 8\nn 1", &["m NaN", "n 1"], &differs);
+    }
+
+    #[test]
     fn a_series_at_two_times_is_no_duplicate() {
-        check("m 1 1000\nm 2 2000\nm 3 2000", &["m 1", "m 2"], &[(3, Why::Duplicate)]);
+        check("m 1 1000\nm 2 2000\nm 2 2000", &["m 1", "m 2"], &[(3, Why::Duplicate)]);
     }
 
     #[test]
@@ -192,7 +210,7 @@ mod tests {
     #[test]
     fn bad_lines_are_shown_in_order_whatever_their_kind() {
         check(
-            "m 1\nm 2\n<p>\nm 3",
+            "m 1\nm 1\n<p>\nm 1",
             &["m 1"],
             &[(2, Why::Duplicate), (3, Why::Name), (4, Why::Duplicate)],
         );

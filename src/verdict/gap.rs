@@ -47,8 +47,8 @@ pub enum Gap {
         /// How many are needed.
         at_least: usize,
     },
-    /// A selector of the indicator matches nothing, by a mistake in the file.
-    MatchesNothing(Doubt),
+    /// What the indicator is made of is not what it seems, so that its numbers say nothing.
+    Doubtful(Doubt),
     /// More of the phase is missing than is allowed.
     TooManyGaps {
         /// Where.
@@ -137,7 +137,7 @@ impl Gap {
             Self::NoTraffic(_) => "no_traffic",
             Self::TrafficFell { .. } => "traffic_fell",
             Self::TooLittleTraffic { .. } => "too_little_traffic",
-            Self::MatchesNothing(_) => "matches_nothing",
+            Self::Doubtful(doubt) => doubt.code().unwrap_or("doubtful"),
             Self::TooManyGaps { .. } => "too_many_gaps",
             Self::BoundInsideBucket { .. } => "bound_inside_bucket",
             Self::Uncounted { .. } => "uncounted",
@@ -176,7 +176,7 @@ impl fmt::Display for Gap {
                 "{} requests were counted in *{phase}*, and {at_least} are needed: lengthen it, add load, or set `traffic` of the indicator",
                 digits(requests.floor())
             ),
-            Self::MatchesNothing(doubt) => doubt.fmt(f),
+            Self::Doubtful(doubt) => doubt.fmt(f),
             Self::TooManyGaps { phase, gaps, grid, longest } => {
                 write!(f, "{gaps} of {grid} points of *{phase}* have no usable number (longest run {longest})")
             }

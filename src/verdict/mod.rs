@@ -124,8 +124,8 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
 /// seen well enough for it.
 ///
 /// - Its traffic may have been too little.
-/// - It may count nothing by a mistake in the file: its zero is no measurement then, neither for a
-///   pass nor for a fail.
+/// - Its numbers may be no measurement, neither for a pass nor for a fail: it counts nothing by a
+///   mistake in the file, or its counter is several.
 /// - What comes from the cluster and was not seen is no question of a metric's name.
 fn judged_by_what_was_seen(
     verdict: CheckVerdict,
@@ -134,9 +134,9 @@ fn judged_by_what_was_seen(
     phases: &[Phase],
 ) -> CheckVerdict {
     let verdict = traffic::ask(verdict, indicator, track, phases);
-    let mistakes = track.doubts.iter().filter(|doubt| doubt.is_mistake());
+    let serious = track.doubts.iter().filter(|doubt| doubt.code().is_some());
     let mut verdict =
-        mistakes.fold(verdict, |verdict, doubt| verdict.untold(Gap::MatchesNothing(doubt.clone())));
+        serious.fold(verdict, |verdict, doubt| verdict.untold(Gap::Doubtful(doubt.clone())));
     if let Some(watch) = watched(&indicator.kind) {
         for gap in &mut verdict.gaps {
             if let Gap::NoData(phase) = *gap {
