@@ -93,13 +93,13 @@ fn ready_steps(selector: &LabelSelector, observed: &Observed) -> Vec<(Time, usiz
         observed.pods.iter().filter(|pod| selector.matches(&pod.labels)).collect();
     let changes = pods.iter().flat_map(|pod| {
         let spans = pod.ready.iter().flat_map(|span| [Some(span.from), span.to]);
-        spans.chain([Some(appeared_at(pod)), pod.lost_at()]).flatten()
+        spans.chain([Some(appeared_at(pod)), pod.over_at()]).flatten()
     });
     let mut times: Vec<Time> = changes.filter(|time| whole.contains(*time)).collect();
     times.push(whole.start);
     times.sort();
     let alive = |pod: &&&PodRow, at: Time| {
-        appeared_at(pod) <= at && pod.lost_at().is_none_or(|lost| at < lost)
+        appeared_at(pod) <= at && pod.over_at().is_none_or(|over| at < over)
     };
     let mut steps: Vec<(Time, usize, usize)> = times
         .into_iter()

@@ -61,7 +61,7 @@ pub(super) fn appeared_at(pod: &PodRow) -> Time {
 }
 
 /// The pods of a selector that were alive at `time`; one that was lost since `lost_since` still
-/// counts.
+/// counts. One that has finished is no longer alive.
 pub(super) fn population<'a>(
     selector: &LabelSelector,
     observed: &'a Observed,
@@ -69,7 +69,7 @@ pub(super) fn population<'a>(
     lost_since: Time,
 ) -> Vec<&'a PodRow> {
     let alive = |pod: &&PodRow| {
-        appeared_at(pod) <= time && pod.lost_at().is_none_or(|lost| lost >= lost_since)
+        appeared_at(pod) <= time && pod.over_at().is_none_or(|over| over >= lost_since)
     };
     matching(observed, |labels| selector.matches(labels)).filter(alive).collect()
 }
@@ -300,6 +300,17 @@ mod tests {
         for outside in [57, 91] {
             check(vec![pod("a").ready(0).restarted(outside)], 1, &[]);
         }
+    }
+
+    #[test]
+    fn what_has_finished_is_neither_there_nor_lost() {
+        let job = |name| pod(name).ready(0).finished(20, false);
+        check(vec![pod("a").ready(0), job("j").deleted(70), job("k")], 1, &[]);
+        // It succeeds during the fault: no loss, and none when it is cleaned away.
+        check(vec![pod("j").ready(0).finished(70, false).deleted(80)], 1, &[]);
+        // Put out by its node, it is lost then, and not when its object goes.
+        check(vec![pod("a").ready(0).finished(70, true).deleted(85)], 1, &["a@70→-@-"]);
+        check(vec![pod("a").ready(0).finished(20, true).deleted(70)], 0, &[]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::notation::{at, secs};
 use crate::{
-    frame::{Blind, EventRow, Observed, PodRow, ReadySpan, Watched},
+    frame::{Blind, EventRow, Finished, Observed, PodRow, ReadySpan, Watched},
     hypothesis::{
         Hypothesis,
         model::{
@@ -38,6 +38,7 @@ pub(crate) fn pod(name: &str) -> PodRow {
         restarted_at: Vec::new(),
         disruption: None,
         first_seen_at: at(0),
+        finished: None,
     }
 }
 
@@ -62,6 +63,11 @@ impl PodRow {
     /// Its deletion asked for at a time, and gone a second later.
     pub(crate) fn deleted(self, seconds: i64) -> Self {
         Self { deletion_asked_at: Some(at(seconds)), gone_at: Some(at(seconds + 1)), ..self }
+    }
+
+    /// All its containers ended at a time, and the object stayed.
+    pub(crate) fn finished(self, seconds: i64, failed: bool) -> Self {
+        Self { finished: Some(Finished { at: at(seconds), failed }), ..self }
     }
 
     /// A container of it ended in place.

@@ -28,7 +28,7 @@ use super::{
     watch::{Fold, Step},
 };
 use crate::{
-    frame::{PodRow, ReadySpan},
+    frame::{Finished, PodRow, ReadySpan},
     sample::Labels,
     time::Time,
 };
@@ -152,6 +152,7 @@ impl Life {
             restarted_at: Vec::new(),
             disruption: None,
             first_seen_at: at,
+            finished: None,
         };
         let known = if old {
             restarts(pod).map(|(name, n, _)| (name.to_owned(), n)).collect()
@@ -179,6 +180,10 @@ impl Life {
             let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(0);
             let asked = Time::from_millis(time(stamp.0).as_millis() - grace.saturating_mul(1000));
             row.deletion_asked_at = Some(when(Some(asked), at, learned));
+        }
+        // A pod whose end was asked for ends all its containers, too: that is no end by itself.
+        if row.finished.is_none() && row.deletion_asked_at.is_none() {
+            row.finished = finished(pod, at, learned);
         }
         let ready = condition(pod, "Ready");
         let is_ready = ready.is_some_and(|c| c.status == "True") && row.deletion_asked_at.is_none();
@@ -239,6 +244,22 @@ fn when(stamp: Option<Time>, arrived: Time, learned: Learned) -> Time {
         (Some(stamp), Learned::Live) if stamp.since(arrived) <= CLOCKS_DIFFER => stamp.max(arrived),
         (Some(_), Learned::Live) => arrived,
     }
+}
+
+/// The end of a pod that has finished: when the last of its containers ended.
+fn finished(pod: &Pod, arrived: Time, learned: Learned) -> Option<Finished> {
+    let status = pod.status.as_ref()?;
+    let failed = match status.phase.as_deref() {
+        Some("Succeeded") => false,
+        Some("Failed") => true,
+        Some(_) | None => return None,
+    };
+    let containers = status.container_statuses.iter().flatten();
+    let ended = containers.filter_map(|one| {
+        let terminated = one.state.as_ref()?.terminated.as_ref()?;
+        terminated.finished_at.as_ref().map(|stamp| time(stamp.0))
+    });
+    Some(Finished { at: when(ended.max(), arrived, learned), failed })
 }
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
@@ -333,6 +354,34 @@ mod tests {
         );
         assert_eq!(new.scheduled_at.unwrap().to_string(), "2026-11-23T16:21:45Z");
         assert_eq!(killed.disruption, None);
+    }
+
+    /// What is kept of the end of a pod with this phase, seen at 10 s.
+    fn ended(phase: &str, asked: bool) -> Option<Finished> {
+        let mut pod = json!({
+            "metadata": {"uid": "u", "name": "job-1", "creationTimestamp": "1970-01-01T00:00:00Z"},
+            "status": {"phase": phase, "containerStatuses": [
+                {"name": "a", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                 "state": {"terminated": {"exitCode": 0, "finishedAt": "1970-01-01T00:00:07Z"}}},
+                {"name": "b", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                 "state": {"terminated": {"exitCode": 0, "finishedAt": "1970-01-01T00:00:05Z"}}},
+            ]},
+        });
+        if asked {
+            pod["metadata"]["deletionTimestamp"] = json!("1970-01-01T00:00:09Z");
+        }
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        rows([(Step::Listed(pod), Time::from_millis(10_000))]).remove(0).finished
+    }
+
+    #[test]
+    fn a_pod_that_has_finished_by_itself_says_when_and_how() {
+        let at = Time::from_millis(7_000);
+        assert_eq!(ended("Succeeded", false), Some(Finished { at, failed: false }));
+        assert_eq!(ended("Failed", false), Some(Finished { at, failed: true }));
+        assert_eq!(ended("Running", false), None);
+        // It was ended.
+        assert_eq!(ended("Succeeded", true), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use polars::prelude::{
     NamedFrom as _, NewChunkedArray as _, PlSmallStr, Series, StringChunked, TimeUnit,
 };
 
-use super::{FaultAction, ReadySpan};
+use super::FaultAction;
 use crate::{sample::Labels, time::Time, window::Phase};
 
 /// The most bytes of one text in a table: a label set, a message, what a command printed. A
@@ -139,6 +139,21 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     /// Whether a row may have none.
     pub(crate) nullable: bool,
+    /// Whether files of this format lack it that were written before it was added: it has no value
+    /// then in any row.
+    pub(crate) added: bool,
+}
+
+impl Field {
+    /// A column of the first version.
+    pub(super) fn new(name: impl Into<String>, kind: Kind, nullable: bool) -> Self {
+        Self { name: name.into(), kind, nullable, added: false }
+    }
+
+    /// A column that was added later.
+    pub(super) fn added(name: &str, kind: Kind) -> Self {
+        Self { name: name.to_owned(), kind, nullable: true, added: true }
+    }
 }
 
 /// A frame that has the columns of its table.
@@ -156,10 +171,11 @@ impl<'a> View<'a> {
         fields: &[Field],
     ) -> Result<Self, FrameError> {
         for field in fields {
-            let column = frame
-                .column(&field.name)
-                .ok()
-                .ok_or_else(|| FrameError::Missing { table, column: field.name.clone() })?;
+            let column = match frame.column(&field.name) {
+                Ok(column) => column,
+                Err(_) if field.added => continue,
+                Err(_) => return Err(FrameError::Missing { table, column: field.name.clone() }),
+            };
             if *column.dtype() != field.kind.dtype() {
                 return Err(FrameError::WrongType {
                     table,
@@ -170,7 +186,8 @@ impl<'a> View<'a> {
             }
         }
         let view = Self { table, frame };
-        for field in fields.iter().filter(|field| field.kind == Kind::Text) {
+        let texts = fields.iter().filter(|field| field.kind == Kind::Text && view.has(&field.name));
+        for field in texts {
             let mut texts = view.texts(&field.name).iter().enumerate();
             let bytes = |text: Option<&str>| text.map_or(0, str::len);
             if let Some((row, text)) = texts.find(|(_, text)| bytes(*text) > TEXT_BYTES) {
@@ -179,6 +196,16 @@ impl<'a> View<'a> {
             }
         }
         Ok(view)
+    }
+
+    /// Whether a column that was added later is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.frame.column(name).is_ok()
+    }
+
+    /// How many rows there are.
+    pub(super) fn height(&self) -> usize {
+        self.frame.height()
     }
 
     fn column(&self, name: &str) -> &'a Column {
@@ -253,7 +280,7 @@ pub(super) trait Scalar: Sized {
 
 impl<T: Scalar> Cell for T {
     fn fields(name: &str) -> Vec<Field> {
-        vec![Field { name: name.to_owned(), kind: T::KIND, nullable: false }]
+        vec![Field::new(name, T::KIND, false)]
     }
 
     fn write<'a>(name: &str, cells: impl Iterator<Item = &'a Self>, columns: &mut Vec<Column>)
@@ -270,7 +297,7 @@ impl<T: Scalar> Cell for T {
 
 impl<T: Scalar> Cell for Option<T> {
     fn fields(name: &str) -> Vec<Field> {
-        vec![Field { name: name.to_owned(), kind: T::KIND, nullable: true }]
+        vec![Field::new(name, T::KIND, true)]
     }
 
     fn write<'a>(name: &str, cells: impl Iterator<Item = &'a Self>, columns: &mut Vec<Column>)
@@ -368,7 +395,7 @@ as_text!(Labels, "a JSON object of texts", Labels::to_json, |text| Self::from_js
 
 impl Cell for Vec<String> {
     fn fields(name: &str) -> Vec<Field> {
-        vec![Field { name: name.to_owned(), kind: Kind::Texts, nullable: false }]
+        vec![Field::new(name, Kind::Texts, false)]
     }
 
     fn write<'a>(name: &str, cells: impl Iterator<Item = &'a Self>, columns: &mut Vec<Column>)
@@ -396,7 +423,7 @@ impl Cell for Vec<String> {
 
 impl Cell for Vec<Time> {
     fn fields(name: &str) -> Vec<Field> {
-        vec![Field { name: name.to_owned(), kind: Kind::Times, nullable: false }]
+        vec![Field::new(name, Kind::Times, false)]
     }
 
     fn write<'a>(name: &str, cells: impl Iterator<Item = &'a Self>, columns: &mut Vec<Column>)
@@ -417,45 +444,7 @@ impl Cell for Vec<Time> {
     }
 }
 
-/// Spans stand in two lists of the same length: a null in the second one is an open end.
-impl Cell for Vec<ReadySpan> {
-    fn fields(name: &str) -> Vec<Field> {
-        let side = |side| Field { name: side, kind: Kind::Times, nullable: false };
-        sides(name).map(side).into()
-    }
-
-    fn write<'a>(name: &str, cells: impl Iterator<Item = &'a Self>, columns: &mut Vec<Column>)
-    where
-        Self: 'a,
-    {
-        let (from, to): (Vec<_>, Vec<_>) =
-            cells.map(|spans| spans.iter().map(|span| (Some(span.from), span.to)).unzip()).unzip();
-        let [from_name, to_name] = sides(name);
-        columns.push(time_lists(&from_name, from.into_iter()));
-        columns.push(time_lists(&to_name, to.into_iter()));
-    }
-
-    fn read(view: &View<'_>, name: &str) -> Result<Vec<Self>, FrameError> {
-        let [from_name, to_name] = sides(name);
-        let from = Vec::<Time>::read(view, &from_name)?;
-        let to = read_time_lists(view, &to_name)?;
-        let rows = from.into_iter().zip(to).enumerate();
-        rows.map(|(row, (from, to))| {
-            if from.len() != to.len() {
-                let found = format!("{} ends for {} starts", to.len(), from.len());
-                return Err(view.value(&to_name, row, &found, "one end for each start"));
-            }
-            Ok(from.into_iter().zip(to).map(|(from, to)| ReadySpan { from, to }).collect())
-        })
-        .collect()
-    }
-}
-
-fn sides(name: &str) -> [String; 2] {
-    [format!("{name}_from"), format!("{name}_to")]
-}
-
-fn time_lists(name: &str, cells: impl Iterator<Item = Vec<Option<Time>>>) -> Column {
+pub(super) fn time_lists(name: &str, cells: impl Iterator<Item = Vec<Option<Time>>>) -> Column {
     let inner = DataType::Datetime(TimeUnit::Milliseconds, None);
     let mut list = ListPrimitiveChunkedBuilder::<Int64Type>::new(name.into(), 0, 0, inner);
     for cell in cells {
@@ -466,7 +455,10 @@ fn time_lists(name: &str, cells: impl Iterator<Item = Vec<Option<Time>>>) -> Col
     list.finish().into_column()
 }
 
-fn read_time_lists(view: &View<'_>, name: &str) -> Result<Vec<Vec<Option<Time>>>, FrameError> {
+pub(super) fn read_time_lists(
+    view: &View<'_>,
+    name: &str,
+) -> Result<Vec<Vec<Option<Time>>>, FrameError> {
     let list = view.lists(name);
     (0..list.len())
         .map(|row| {

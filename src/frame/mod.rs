@@ -4,6 +4,7 @@
 
 mod column;
 mod ledger;
+mod pair;
 mod raw;
 mod rows;
 mod table;
@@ -11,7 +12,8 @@ mod table;
 pub use column::{FrameError, Kind, TEXT_BYTES};
 pub use ledger::{BadLine, BlindSpan, Ledger, SourceNote};
 pub use rows::{
-    Blind, CheckRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan, SampleRow, Watched,
+    Blind, CheckRow, EventRow, FaultAction, FaultRow, Finished, PodRow, RawRow, ReadySpan,
+    SampleRow, Watched,
 };
 
 pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, RawColumns, SeriesName};

@@ -95,7 +95,7 @@ impl RawColumns {
 
 /// The columns of the table, in order.
 pub(crate) fn raw_fields() -> Vec<Field> {
-    let field = |name: &str, kind, nullable| Field { name: name.to_owned(), kind, nullable };
+    let field = |name: &str, kind, nullable| Field::new(name, kind, nullable);
     vec![
         field("metric", Kind::Text, false),
         field("labels", Kind::Text, false),

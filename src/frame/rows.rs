@@ -45,6 +45,19 @@ pub struct PodRow {
     pub disruption: Option<String>,
     /// When the watch first showed it.
     pub first_seen_at: Time,
+    /// When it finished by itself, before anybody asked for its end. Recordings of before this was
+    /// written down say that no pod did.
+    pub finished: Option<Finished>,
+}
+
+/// The end of a pod whose containers have all ended and will not be started again: its phase is
+/// `Succeeded` or `Failed`. The object may stay for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// When its last container ended, else when we learned of it.
+    pub at: Time,
+    /// Whether it failed: an error, or the node put it out.
+    pub failed: bool,
 }
 
 impl PodRow {
@@ -55,13 +68,22 @@ impl PodRow {
 
     /// Whether it existed, and nobody had asked for its end, at a time.
     pub fn alive_at(&self, time: Time) -> bool {
-        let ended = [self.deletion_asked_at, self.gone_at].into_iter().flatten().min();
-        self.created_at.min(self.first_seen_at) <= time && ended.is_none_or(|end| time < end)
+        self.created_at.min(self.first_seen_at) <= time
+            && self.over_at().is_none_or(|over| time < over)
     }
 
-    /// When it was lost: its deletion asked for, or gone without.
+    /// When it was lost: its deletion asked for, or gone without, or failed. One that succeeded is
+    /// no loss, nor is it one when it is cleaned away.
     pub fn lost_at(&self) -> Option<Time> {
-        [self.deletion_asked_at, self.gone_at].into_iter().flatten().min()
+        match self.finished {
+            Some(finished) => finished.failed.then_some(finished.at),
+            None => [self.deletion_asked_at, self.gone_at].into_iter().flatten().min(),
+        }
+    }
+
+    /// When it was no longer one of those that serve: lost, or finished.
+    pub fn over_at(&self) -> Option<Time> {
+        self.finished.map(|finished| finished.at).or_else(|| self.lost_at())
     }
 }
 

@@ -6,7 +6,7 @@
 use polars::prelude::{Column, DataFrame};
 
 use super::{
-    CheckRow, EventRow, FaultAction, FaultRow, FrameError, PodRow, ReadySpan, SampleRow,
+    CheckRow, EventRow, FaultAction, FaultRow, Finished, FrameError, PodRow, ReadySpan, SampleRow,
     column::{Cell, Field, View},
 };
 use crate::{sample::Labels, time::Time, window::Phase};
@@ -74,6 +74,7 @@ table!(PodRow, "pods", {
     restarted_at: Vec<Time>,
     disruption: Option<String>,
     first_seen_at: Time,
+    finished: Option<Finished>,
 });
 
 table!(EventRow, "events", {
@@ -319,6 +320,7 @@ pub(crate) mod testing {
                 restarted_at,
                 disruption: None,
                 first_seen_at: at,
+                finished: gone_at.map(|at| Finished { at, failed: restarts % 2 == 0 }),
             }
         }
     }

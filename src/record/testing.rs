@@ -71,6 +71,7 @@ pub(super) fn pod(name: &str) -> PodRow {
         restarted_at: vec![at(60)],
         disruption: None,
         first_seen_at: at(0),
+        finished: None,
     }
 }
 

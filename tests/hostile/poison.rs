@@ -160,6 +160,7 @@ fn pod(uid: &str, name: String, created: i64, ready: i64, lost: Option<i64>) -> 
         restarted_at: vec![at(45)],
         disruption: Some(bad("disruption")),
         first_seen_at: at(created.max(0)),
+        finished: None,
     }
 }
 
