@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ExperimentError, Progress, Setup, Stop,
     guard::Sentry,
+    stretch::{Ended, Until},
     undo::{PROCESSES, UNDO_TIME, UndoSetup, Undone, change_of, take_back},
-    watch::{Ended, Until, Watch},
+    watch::Watch,
 };
 use crate::{
     collect::kubernetes_client,

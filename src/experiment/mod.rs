@@ -9,6 +9,7 @@ mod during;
 mod guard;
 mod keep;
 mod stop;
+mod stretch;
 mod undo;
 mod watch;
 
@@ -32,7 +33,8 @@ use crate::{
     verdict::{self, Outcome},
     window::Phase,
 };
-use watch::{Until, Watch};
+use stretch::Until;
+use watch::Watch;
 
 /// Everything a run is given from outside.
 #[derive(Clone, Debug)]

@@ -11,9 +11,10 @@ use tokio::{
 
 use super::{
     ExperimentError, Progress, Setup, Stop,
-    guard::{Look, Sentry},
+    guard::Look,
     keep::Kept,
     settle,
+    stretch::{Ended, Until},
 };
 use crate::{
     analysis,
@@ -51,67 +52,6 @@ pub(super) struct Watch<'a> {
     /// None when something happened that has to be written down soon.
     saved: Option<Instant>,
     during_ended_by: &'static str,
-}
-
-/// What a stretch of watching waits for.
-pub(super) enum Until<'p> {
-    /// So much time.
-    Elapsed(Duration),
-    /// At least `least`, then until `done` says so, and at most `most`. The guard is watched.
-    Done {
-        least: Duration,
-        most: Duration,
-        done: &'p mut (dyn FnMut(&Observed) -> bool + Send),
-        sentry: &'p mut Sentry,
-    },
-}
-
-impl Until<'_> {
-    /// What is left of the planned time; beyond it, of the most that it may take.
-    fn left(&self, elapsed: Duration) -> Duration {
-        let planned = match self {
-            Self::Elapsed(length) => length,
-            Self::Done { least, .. } if elapsed < *least => least,
-            Self::Done { most, .. } => most,
-        };
-        planned.saturating_sub(elapsed)
-    }
-
-    fn most(&self) -> Duration {
-        match self {
-            Self::Elapsed(length) => *length,
-            Self::Done { most, .. } => *most,
-        }
-    }
-
-    /// How a stretch ended that took the most that it may take.
-    fn over(&self) -> Ended {
-        match self {
-            Self::Elapsed(_) => Ended::Elapsed,
-            Self::Done { .. } => Ended::AtMost,
-        }
-    }
-}
-
-/// Why a stretch of watching ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// Its time was over.
-    Elapsed,
-    /// What was waited for came true after the least time.
-    Done,
-    /// It did not, within the most time.
-    AtMost,
-    /// A signal.
-    Interrupted,
-    /// The guard, with its words.
-    Guard(String),
-}
-
-impl Ended {
-    pub(super) fn interrupted(&self) -> bool {
-        *self == Self::Interrupted
-    }
 }
 
 impl<'a> Watch<'a> {
