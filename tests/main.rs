@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod schema;
 mod secrets;
+mod slow;
 mod sudden;
 mod support;
 mod targets;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::{
     Done, HypothesisFile, LabProcess, Program, Running, homeostat, lab::alive, program::until,
+    recording::manifest,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -94,6 +95,11 @@ impl Site {
         let journal: Value = serde_json::from_str(&text).unwrap();
         let steps = journal["steps"].as_array().unwrap();
         steps.iter().map(|step| step["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Up to when *during* is on disk.
+    fn during_saved(&self) -> String {
+        manifest(&self.recording("undo"))["phases"][1]["end"].as_str().unwrap().to_owned()
     }
 
     fn run_id(&self) -> String {
@@ -228,6 +234,24 @@ fn a_fault_ended_at_its_time_is_taken_back() {
 #[test]
 fn a_fault_that_ends_by_itself_is_taken_back() {
     check_taken_back("sleep 600 & echo $! >> pids; echo $$ >> pids", &[], None);
+}
+
+#[test]
+fn the_watch_goes_on_while_a_fault_is_taken_back() {
+    let site = Site::new();
+    let undo = "touch undoing; until test -e go; do sleep 0.1; done; echo once >> mended";
+    let running = site.run(&Site::command("exit 0", undo), &[]).start();
+    until("the undo", SOON, || site.file("undoing").exists().then_some(()));
+    let saved = site.during_saved();
+    // Sooner than the undo's own limit of a minute.
+    until("more of during", Duration::from_secs(40), || {
+        (site.during_saved() != saved).then_some(())
+    });
+    running.signal(Signal::INT);
+    fs_err::write(site.file("go"), "").unwrap();
+    running.finish().exits(130);
+    assert_eq!(fs_err::read_to_string(site.file("mended")).unwrap(), "once\n");
+    assert_eq!(site.states(), ["done", "done"]);
 }
 
 #[test]

@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ExperimentError, Progress, Setup, Stop,
     guard::Sentry,
+    killing::kill_pods,
     stretch::{Ended, Until},
     undo::{PROCESSES, UNDO_TIME, UndoSetup, Undone, change_of, take_back},
     watch::Watch,
 };
 use crate::{
-    collect::kubernetes_client,
-    fault::{self, KillPlan, RunningCommand},
+    fault::{self, RunningCommand},
     frame::{FaultAction, FaultRow, Observed},
-    hypothesis::model::{CommandFault, Fault, KillMeans, KillPods},
+    hypothesis::model::{CommandFault, Fault},
     number::length,
     record::{Change, FaultNote, KeptProgram, Status, StepState, UndoJournal},
     window::Phase,
@@ -42,6 +42,12 @@ pub(super) async fn run(
     watch.save()?;
     Ok(match ended {
         Ended::Interrupted => Status::Interrupted,
+        Ended::Guard(why) if !watch.is_injected() => {
+            let note = format!("{why}, so nothing is injected");
+            progress.note(setup.clock.now(), &note);
+            watch.note_in_ledger(note);
+            Status::NotInjected
+        }
         Ended::Guard(why) => {
             progress.note(setup.clock.now(), &why);
             watch.note_in_ledger(why);
@@ -75,62 +81,6 @@ async fn placebo(
     watch.until(until, progress).await
 }
 
-async fn kill_pods(
-    setup: &Setup,
-    kill: &KillPods,
-    watch: &mut Watch<'_>,
-    progress: &mut dyn Progress,
-    sentry: &mut Sentry,
-) -> Result<Ended, ExperimentError> {
-    let Some(cluster) = &setup.hypothesis.sources.kubernetes else {
-        return Err(ExperimentError::NoCluster);
-    };
-    let client = kubernetes_client(cluster).await?;
-    let own = setup.own_pod.as_deref();
-    let plan = fault::plan_kill(&client, &cluster.namespace, kill, setup.seed, own).await?;
-    watch.keep_fault_note(note_of_kill(&plan));
-    for budget in &plan.budgets {
-        progress.note(setup.clock.now(), budget);
-        watch.note_in_ledger(budget.clone());
-    }
-    let (doing, done) = match kill.means {
-        KillMeans::Delete => ("deleting", "deletion"),
-        KillMeans::Evict => ("evicting", "eviction"),
-    };
-    inject(setup, watch, progress, &format!("{doing} pods: {}", plan.asked));
-    let rows = fault::kill(&client, &cluster.namespace, &plan, kill, &setup.clock).await;
-    // A pod whose end was refused will not go: nothing is gained by waiting for it.
-    let accepted: Vec<String> =
-        rows.iter().filter(|row| row.ok).filter_map(|row| row.uid.clone()).collect();
-    for row in rows {
-        if !row.ok {
-            let note = format!("the {done} of {} was refused: {}", row.object, row.detail);
-            progress.note(row.at, &note);
-        }
-        watch.keep_fault(row);
-    }
-    // The pods being gone is not the end of the fault: their replacements' readiness is.
-    let selector = kill.selector.clone();
-    let mut done = move |observed: &Observed| {
-        let lost =
-            |uid: &str| observed.pods.iter().any(|pod| pod.uid == uid && pod.lost_at().is_some());
-        let ready = observed.pods.iter().filter(|pod| {
-            let serving =
-                pod.lost_at().is_none() && pod.ready.last().is_some_and(|span| span.to.is_none());
-            serving && selector.matches(&pod.labels)
-        });
-        accepted.iter().all(|uid| lost(uid)) && ready.count() >= plan.population
-    };
-    let phases = setup.hypothesis.phases;
-    let until =
-        Until::Done { least: phases.during, most: phases.during_at_most, done: &mut done, sentry };
-    let ended = watch.until(until, progress).await?;
-    if ended == Ended::Done {
-        watch.set_during_ended_by("replacements_ready");
-    }
-    Ok(ended)
-}
-
 async fn run_command(
     setup: &Setup,
     command: &CommandFault,
@@ -150,7 +100,7 @@ async fn run_command(
     }
     journal.add(change_of(held.leftover()))?;
     inject(setup, watch, progress, &format!("running `{}`", command.argv.join(" ")));
-    let running = match held.start().await {
+    let running = match watch.while_doing(held.start(), progress).await {
         Ok((running, started)) => {
             watch.keep_fault(started);
             running
@@ -172,13 +122,10 @@ async fn run_command(
         progress.note(setup.clock.now(), &note);
     }
     let stop = watch.stop();
-    let mut rows = watch.while_doing(ended_or_hurried(setup, running, stop)).await;
-    let undone = watch.while_doing(undo(setup, &mut journal)).await;
-    rows.extend(undone.rows.iter().filter(|row| is_told(row)).cloned());
-    for row in rows {
-        progress.note(row.at, &told(&row));
-        watch.keep_fault(row);
-    }
+    let rows = watch.while_doing(ended_or_hurried(setup, running, stop), progress).await;
+    keep_told(rows, watch, progress);
+    let undone = watch.while_doing(undo(setup, &mut journal), progress).await;
+    keep_told(undone.rows.iter().filter(|row| is_told(row)).cloned(), watch, progress);
     if !undone.is_complete() {
         let note = format!(
             "what the fault did was not taken back: `homeostat undo {}` tries again",
@@ -261,6 +208,17 @@ async fn undo(setup: &Setup, journal: &mut UndoJournal) -> Undone {
     take_back(journal, &undo, &mut |_| {}).await
 }
 
+fn keep_told(
+    rows: impl IntoIterator<Item = FaultRow>,
+    watch: &mut Watch<'_>,
+    progress: &mut dyn Progress,
+) {
+    for row in rows {
+        progress.note(row.at, &told(&row));
+        watch.keep_fault(row);
+    }
+}
+
 /// That nothing was left of a program that has just been ended is no news.
 fn is_told(row: &FaultRow) -> bool {
     !row.ok || row.object != PROCESSES
@@ -278,20 +236,15 @@ fn told(row: &FaultRow) -> String {
 }
 
 /// Begins *during*: everything from here on may be the fault's doing.
-fn inject(setup: &Setup, watch: &mut Watch<'_>, progress: &mut dyn Progress, what: &str) {
+pub(super) fn inject(
+    setup: &Setup,
+    watch: &mut Watch<'_>,
+    progress: &mut dyn Progress,
+    what: &str,
+) {
     let now = setup.clock.now();
     watch.begin_at(now, Phase::During, "injection", 0);
     watch.keep_injection(now);
     progress.note(now, what);
     progress.phase(Phase::During, setup.hypothesis.phases.during);
-}
-
-fn note_of_kill(plan: &KillPlan) -> FaultNote {
-    FaultNote {
-        kind: "kill_pods".to_owned(),
-        asked: plan.asked.clone(),
-        expected: u64::try_from(plan.expected).ok(),
-        population: u64::try_from(plan.population).ok(),
-        seed: Some(plan.seed),
-    }
 }

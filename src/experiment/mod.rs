@@ -8,6 +8,7 @@ mod admission;
 mod during;
 mod guard;
 mod keep;
+mod killing;
 mod stop;
 mod stretch;
 mod undo;
@@ -163,12 +164,12 @@ async fn phases(
     watch.save()?;
     let ended = during::run(setup, watch, progress).await?;
     match ended {
-        Status::Interrupted => return Ok(ended),
+        Status::Interrupted | Status::NotInjected => return Ok(ended),
         Status::GuardTripped => progress.note(
             setup.clock.now(),
             "nothing more is injected; *after* is watched for the recovery",
         ),
-        Status::Complete | Status::NotInjected | Status::Incomplete => {}
+        Status::Complete | Status::Incomplete => {}
     }
     watch.begin(Phase::After, watch.during_ended_by(), 0, plan.after, progress);
     if watch.until(Until::Elapsed(plan.after), progress).await?.interrupted() {

@@ -29,6 +29,22 @@ impl Until<'_> {
         planned.saturating_sub(elapsed)
     }
 
+    /// Whether what is waited for has come.
+    pub(super) fn is_done(&mut self, elapsed: Duration, observed: &Observed) -> bool {
+        match self {
+            Self::Elapsed(_) => false,
+            Self::Done { least, done, .. } => elapsed >= *least && done(observed),
+        }
+    }
+
+    /// The guard that looks meanwhile.
+    pub(super) fn sentry(&mut self) -> Option<&mut Sentry> {
+        match self {
+            Self::Elapsed(_) => None,
+            Self::Done { sentry, .. } => Some(sentry),
+        }
+    }
+
     pub(super) fn most(&self) -> Duration {
         match self {
             Self::Elapsed(length) => *length,
@@ -43,6 +59,14 @@ impl Until<'_> {
             Self::Done { .. } => Ended::AtMost,
         }
     }
+}
+
+/// What came of work that is done beside the watch.
+pub(super) enum Work<T> {
+    /// It was done.
+    Done(T),
+    /// A signal or the guard came first, and it was dropped.
+    Cut(Ended),
 }
 
 /// Why a stretch of watching ended.

@@ -6,15 +6,15 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
 };
 
 use super::{
     ExperimentError, Progress, Setup, Stop,
-    guard::Look,
+    guard::{Look, Sentry},
     keep::Kept,
     settle,
-    stretch::{Ended, Until},
+    stretch::{Ended, Until, Work},
 };
 use crate::{
     analysis,
@@ -49,6 +49,8 @@ pub(super) struct Watch<'a> {
     seen: mpsc::Receiver<Seen>,
     stop: Stop,
     steps: StepWatch,
+    /// Once a second, whatever is waited for: when the guard looks and what is due is saved.
+    ticks: Interval,
     /// None when something happened that has to be written down soon.
     saved: Option<Instant>,
     during_ended_by: &'static str,
@@ -58,6 +60,8 @@ impl<'a> Watch<'a> {
     /// A run of which nothing was seen yet.
     pub(super) fn new(setup: &'a Setup, writer: Writer, stop: Stop) -> Self {
         let (sender, seen) = mpsc::channel(WAITING);
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             setup,
             kept: Kept::new(&setup.hypothesis, writer),
@@ -66,6 +70,7 @@ impl<'a> Watch<'a> {
             seen,
             stop,
             steps: StepWatch::new(setup.clock.clone()),
+            ticks,
             saved: Some(Instant::now()),
             during_ended_by: "clock",
         }
@@ -140,6 +145,7 @@ impl<'a> Watch<'a> {
             start_uncertainty_ms: uncertainty_ms,
         });
         self.saved = None;
+        self.ticks.reset_immediately();
     }
 
     /// Ends the newest phase now.
@@ -172,9 +178,10 @@ impl<'a> Watch<'a> {
         self.stop.clone()
     }
 
-    /// Keeps what the injector did.
+    /// Keeps what the injector did. It is saved at the next tick.
     pub(super) fn keep_fault(&mut self, row: FaultRow) {
         self.kept.fault(row);
+        self.saved = None;
     }
 
     /// Keeps what the fault was asked to do.
@@ -187,18 +194,62 @@ impl<'a> Watch<'a> {
         self.kept.injection(at);
     }
 
+    /// Whether an injection was asked for.
+    pub(super) fn is_injected(&self) -> bool {
+        self.kept.observed().injected_at.is_some()
+    }
+
     /// Keeps a sentence that readers of the report must see.
     pub(super) fn note_in_ledger(&mut self, note: String) {
         self.kept.ledger().notes.push(note);
     }
 
-    /// Goes on watching while something else is done, so that nothing waits to be seen.
-    pub(super) async fn while_doing<T>(&mut self, work: impl Future<Output = T>) -> T {
+    /// Goes on watching while something is done that is neither stopped by a signal nor by the
+    /// guard: the fault is being ended or taken back, and no more than that could be asked for.
+    ///
+    /// A save that fails must not keep it from being done. Nothing is forgotten by that: the next
+    /// save fails too, or makes up for it.
+    pub(super) async fn while_doing<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        progress: &mut dyn Progress,
+    ) -> T {
         tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
+                _ = self.ticks.tick() => {
+                    if let Err(error) = self.tick(None, Duration::ZERO, progress) {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "not saved");
+                    }
+                }
+                Some(seen) = self.seen.recv() => self.kept.see(seen),
+            }
+        }
+    }
+
+    /// Goes on watching while something is done, unless a signal or the guard comes first: then
+    /// the work is dropped where it stands. `left` is told to be left of the phase.
+    pub(super) async fn unless_stopped<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        left: Duration,
+        sentry: &mut Sentry,
+        progress: &mut dyn Progress,
+    ) -> Result<Work<T>, ExperimentError> {
+        tokio::pin!(work);
+        let stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.asked() => return Ok(Work::Cut(self.interrupted())),
+                _ = self.ticks.tick() => {
+                    if let Some(ended) = self.tick(Some(&mut *sentry), left, progress)? {
+                        return Ok(Work::Cut(ended));
+                    }
+                }
+                done = &mut work => return Ok(Work::Done(done)),
                 Some(seen) = self.seen.recv() => self.kept.see(seen),
             }
         }
@@ -212,8 +263,7 @@ impl<'a> Watch<'a> {
     ) -> Result<Ended, ExperimentError> {
         let started = Instant::now();
         let most = started + until.most();
-        let mut tick = interval(Duration::from_secs(1));
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.ticks.reset_immediately();
         let stop = self.stop.clone();
         loop {
             // In this order: however much arrives, the guard looks and what was seen is saved.
@@ -221,9 +271,14 @@ impl<'a> Watch<'a> {
                 biased;
                 () = stop.asked() => return Ok(self.interrupted()),
                 () = sleep_until(most) => return Ok(until.over()),
-                _ = tick.tick() => {
-                    if let Some(ended) = self.tick(&mut until, started.elapsed(), progress)? {
+                _ = self.ticks.tick() => {
+                    let elapsed = started.elapsed();
+                    let left = until.left(elapsed);
+                    if let Some(ended) = self.tick(until.sentry(), left, progress)? {
                         return Ok(ended);
+                    }
+                    if until.is_done(elapsed, self.kept.observed()) {
+                        return Ok(Ended::Done);
                     }
                 }
                 Some(seen) = self.seen.recv() => self.kept.see(seen),
@@ -241,25 +296,21 @@ impl<'a> Watch<'a> {
         Ended::Interrupted
     }
 
-    /// What is done once a second; some when that ends the stretch.
+    /// What is done once a second; some when the guard trips.
     fn tick(
         &mut self,
-        until: &mut Until<'_>,
-        elapsed: Duration,
+        sentry: Option<&mut Sentry>,
+        left: Duration,
         progress: &mut dyn Progress,
     ) -> Result<Option<Ended>, ExperimentError> {
         self.note_clock_step(progress);
         self.save_when_due()?;
         let looks = self.looks();
-        if let Until::Done { least, done, sentry, .. } = until {
-            if let Some(why) = sentry.look(self.setup.clock.now(), &looks) {
-                return Ok(Some(Ended::Guard(why)));
-            }
-            if elapsed >= *least && done(self.kept.observed()) {
-                return Ok(Some(Ended::Done));
-            }
+        let now = self.setup.clock.now();
+        if let Some(why) = sentry.and_then(|sentry| sentry.look(now, &looks)) {
+            return Ok(Some(Ended::Guard(why)));
         }
-        progress.tick(until.left(elapsed), &self.texts(&looks));
+        progress.tick(left, &self.texts(&looks));
         Ok(None)
     }
 

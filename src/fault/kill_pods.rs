@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures::future::join_all;
 use k8s_openapi::{
     api::{core::v1::Pod, policy::v1::Eviction},
     apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions},
@@ -14,6 +13,11 @@ use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, PostParams},
 };
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{FaultError, budgets};
 use crate::{
@@ -22,10 +26,14 @@ use crate::{
     frame::{FaultAction, FaultRow},
     hypothesis::model::{Amount, KillMeans, KillPods, Unowned},
     number::{digits, length},
+    time::Time,
 };
 
 /// How long the server may take to answer one request.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// How long answers are still waited for once the killing is to stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// How many pods are listed at a time.
 const PAGE: u32 = 500;
@@ -118,50 +126,144 @@ fn refuse_unowned(ready: &[Pod], selector: &str) -> Result<(), FaultError> {
     Err(FaultError::Unowned { selector: selector.to_owned(), pods })
 }
 
-/// Asks for the end of every victim at once; one row for each, in their order. `grace` replaces
-/// the pods' own grace period; a part of a second counts as a whole one.
-pub async fn kill(
+/// Asks for the end of every victim at once. `grace` replaces the pods' own grace period; a part
+/// of a second counts as a whole one.
+///
+/// Each request is a task of its own, which goes on while the caller does something else.
+pub fn kill(
     client: &Client,
     namespace: &str,
     plan: &KillPlan,
     kill: &KillPods,
     clock: &Clock,
-) -> Vec<FaultRow> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+) -> Killing {
     let seconds = kill.grace.map(|grace| {
         let whole = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
         u32::try_from(whole).unwrap_or(u32::MAX)
     });
-    let one = |victim| ask(&pods, victim, kill.means, seconds, clock);
-    join_all(plan.victims.iter().map(one)).await
+    let (closed, given_up) = (CancellationToken::new(), CancellationToken::new());
+    let mut requests = JoinSet::new();
+    for victim in &plan.victims {
+        let request = KillRequest {
+            pods: Api::namespaced(client.clone(), namespace),
+            victim: victim.clone(),
+            means: kill.means,
+            grace_seconds: seconds,
+            clock: clock.clone(),
+            closed: closed.clone(),
+            given_up: given_up.clone(),
+        };
+        requests.spawn(request.answer());
+    }
+    Killing { requests, closed, given_up }
 }
 
-async fn ask(
-    pods: &Api<Pod>,
-    victim: &Victim,
+/// Requests for the end of pods, under way. When it is dropped, all of them are given up.
+#[derive(Debug)]
+pub struct Killing {
+    /// None of a request that was never sent.
+    requests: JoinSet<Option<FaultRow>>,
+    /// Cancelled when no further request may be sent.
+    closed: CancellationToken,
+    /// Cancelled when no answer is waited for any longer.
+    given_up: CancellationToken,
+}
+
+impl Killing {
+    /// The next row, in the order of the answers; none when every victim has had its row. The
+    /// future may be dropped and asked for again.
+    pub async fn next(&mut self) -> Option<FaultRow> {
+        while let Some(ended) = self.requests.join_next().await {
+            let row = ended.expect("a request for the end of a pod does not panic");
+            if row.is_some() {
+                return row;
+            }
+        }
+        None
+    }
+
+    /// Sends nothing more. Requests that were sent have a second to be answered, or less when
+    /// `hurried` is ready sooner; then they are given up. One row for each that has had none.
+    pub async fn stop(mut self, hurried: impl Future<Output = ()>) -> Vec<FaultRow> {
+        self.closed.cancel();
+        let given_up = self.given_up.clone();
+        let give_up = async {
+            tokio::select! {
+                () = sleep(LAST_ANSWERS) => {}
+                () = hurried => {}
+            }
+            given_up.cancel();
+        };
+        let answers = async {
+            let mut rows = Vec::new();
+            while let Some(row) = self.next().await {
+                rows.push(row);
+            }
+            rows
+        };
+        tokio::pin!(answers);
+        tokio::select! {
+            rows = &mut answers => rows,
+            () = give_up => answers.await,
+        }
+    }
+}
+
+/// One request for the end of a pod.
+struct KillRequest {
+    pods: Api<Pod>,
+    victim: Victim,
     means: KillMeans,
     grace_seconds: Option<u32>,
-    clock: &Clock,
-) -> FaultRow {
-    let at = clock.now();
-    let request = async {
-        match means {
-            KillMeans::Delete => delete(pods, victim, grace_seconds).await,
-            KillMeans::Evict => evict(pods, victim, grace_seconds).await,
+    clock: Clock,
+    closed: CancellationToken,
+    given_up: CancellationToken,
+}
+
+impl KillRequest {
+    /// None when it was not sent any more.
+    async fn answer(self) -> Option<FaultRow> {
+        if self.closed.is_cancelled() {
+            return None;
         }
-    };
-    let (ok, detail) = match tokio::time::timeout(ANSWER_TIME, request).await {
-        Ok(Ok(())) => (true, format!("accepted after {}", length(clock.now().since(at)))),
-        Ok(Err(error)) => (false, refusal(&error)),
-        // It may have been heard all the same: what happened to the pod will show.
-        Err(_) => (false, format!("no answer within {}", length(ANSWER_TIME))),
-    };
-    let action = match means {
-        KillMeans::Delete => FaultAction::DeletePod,
-        KillMeans::Evict => FaultAction::EvictPod,
-    };
-    let (object, uid) = (victim.name.clone(), Some(victim.uid.clone()));
-    FaultRow { at, action, object, uid, ok, detail }
+        let at = self.clock.now();
+        let (ok, detail) = self.outcome(at).await;
+        let action = match self.means {
+            KillMeans::Delete => FaultAction::DeletePod,
+            KillMeans::Evict => FaultAction::EvictPod,
+        };
+        let (object, uid) = (self.victim.name, Some(self.victim.uid));
+        Some(FaultRow { at, action, object, uid, ok, detail })
+    }
+
+    /// Whether it was accepted, and in what words. Without an answer the server may have heard it
+    /// all the same: what became of the pod is seen by the watch, or by nobody.
+    async fn outcome(&self, at: Time) -> (bool, String) {
+        let waited = || length(self.clock.now().since(at));
+        tokio::select! {
+            biased;
+            answer = timeout(ANSWER_TIME, self.send()) => match answer {
+                Ok(Ok(())) => (true, format!("accepted after {}", waited())),
+                Ok(Err(error)) => (false, refusal(&error)),
+                Err(_) => {
+                    let limit = length(ANSWER_TIME);
+                    (false, format!("no answer within {limit}: it may have been killed"))
+                }
+            },
+            () = self.given_up.cancelled() => {
+                let waited = waited();
+                let why = "when the run was stopped: it may have been killed";
+                (false, format!("no answer after {waited}, given up {why}"))
+            }
+        }
+    }
+
+    async fn send(&self) -> Result<(), kube::Error> {
+        match self.means {
+            KillMeans::Delete => delete(&self.pods, &self.victim, self.grace_seconds).await,
+            KillMeans::Evict => evict(&self.pods, &self.victim, self.grace_seconds).await,
+        }
+    }
 }
 
 async fn delete(
@@ -216,7 +318,7 @@ async fn list(client: &Client, namespace: &str, selector: &str) -> Result<Vec<Po
     let mut found = Vec::new();
     let mut params = ListParams::default().labels(selector).limit(PAGE);
     loop {
-        let page = tokio::time::timeout(ANSWER_TIME, pods.list(&params)).await;
+        let page = timeout(ANSWER_TIME, pods.list(&params)).await;
         let page = page
             .map_err(|_elapsed| refused(format!("no answer within {}", length(ANSWER_TIME))))?
             .map_err(|error| refused(words(&error)))?;
@@ -364,8 +466,8 @@ mod tests {
         assert_eq!(hit.len(), 10);
     }
 
-    /// A cluster of one page of pods after another, that refuses whatever is asked of `b`. It
-    /// keeps each request, for the test to see.
+    /// A cluster of one page of pods after another, that refuses whatever is asked of `b` and
+    /// answers nothing of `silent`. It keeps each request, for the test to see.
     async fn cluster(pages: Vec<Vec<Value>>) -> (Client, Arc<Mutex<Vec<String>>>) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let app = Router::new().fallback({
@@ -373,7 +475,12 @@ mod tests {
             move |method: Method, uri: Uri, body: String| {
                 asked.lock().unwrap().push(format!("{method} {uri} {body}"));
                 let (code, answer) = answer(&pages, &method, &uri);
-                async move { (StatusCode::from_u16(code).unwrap(), Json(answer)) }
+                async move {
+                    if uri.path().ends_with("/silent") {
+                        std::future::pending::<()>().await;
+                    }
+                    (StatusCode::from_u16(code).unwrap(), Json(answer))
+                }
             }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -491,18 +598,48 @@ mod tests {
         assert_eq!(plan_kill(&client, "shop", &kill, 7, None).await.unwrap().population, 3);
     }
 
+    fn kill_named(client: &Client, names: [&str; 2], means: KillMeans) -> Killing {
+        let victim = |name: &str| Victim { name: name.to_owned(), uid: format!("uid-{name}") };
+        let plan = choose(names.map(victim).to_vec(), Amount::Count(2), 1).unwrap();
+        kill(client, "shop", &plan, &all(means, Unowned::Refuse), &Clock::system())
+    }
+
     async fn kill_both(means: KillMeans) -> (Vec<FaultRow>, Vec<String>) {
         let (client, asked) = cluster(Vec::new()).await;
-        let victims =
-            ["a", "b"].map(|name| Victim { name: name.to_owned(), uid: format!("uid-{name}") });
-        let plan = choose(victims.to_vec(), Amount::Count(2), 1).unwrap();
-        let rows =
-            kill(&client, "shop", &plan, &all(means, Unowned::Refuse), &Clock::system()).await;
+        let mut killing = kill_named(&client, ["a", "b"], means);
+        let mut rows = Vec::new();
+        while let Some(row) = killing.next().await {
+            rows.push(row);
+        }
+        rows.sort_by(|a, b| a.object.cmp(&b.object));
         let said: Vec<_> = rows.iter().map(|row| (row.object.as_str(), row.ok)).collect();
         assert_eq!(said, [("a", true), ("b", false)]);
         let mut asked = asked.lock().unwrap().clone();
         asked.sort();
         (rows, asked)
+    }
+
+    #[tokio::test]
+    async fn an_answer_does_not_wait_for_the_others_and_no_answer_is_no_success() {
+        let (client, _) = cluster(Vec::new()).await;
+        let mut killing = kill_named(&client, ["a", "silent"], KillMeans::Delete);
+        let first = killing.next().await.unwrap();
+        assert_eq!((first.object.as_str(), first.ok), ("a", true));
+        let rows = killing.stop(std::future::ready(())).await;
+        let [row] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!((row.object.as_str(), row.ok), ("silent", false));
+        assert!(row.detail.starts_with("no answer after "), "{}", row.detail);
+        let end = ", given up when the run was stopped: it may have been killed";
+        assert!(row.detail.ends_with(end), "{}", row.detail);
+    }
+
+    #[tokio::test]
+    async fn once_stopped_nothing_more_is_asked_for() {
+        let (client, asked) = cluster(Vec::new()).await;
+        // On this one thread no request has been begun yet.
+        let killing = kill_named(&client, ["a", "b"], KillMeans::Delete);
+        assert_eq!(killing.stop(std::future::pending()).await, []);
+        assert_eq!(*asked.lock().unwrap(), [""; 0]);
     }
 
     #[tokio::test]

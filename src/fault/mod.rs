@@ -13,7 +13,7 @@ mod supervisor;
 mod undo;
 
 pub use command::{GRACE, HeldCommand, RunningCommand, hold};
-pub use kill_pods::{KillPlan, Victim, kill, plan_kill};
+pub use kill_pods::{KillPlan, Killing, Victim, kill, plan_kill};
 pub use leftover::Leftover;
 pub use supervisor::{SuperviseArgs, supervise};
 pub use undo::take_back;

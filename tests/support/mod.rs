@@ -7,6 +7,7 @@ pub(crate) mod lab;
 pub(crate) mod machine;
 pub(crate) mod program;
 pub(crate) mod recording;
+pub(crate) mod slow_api;
 pub(crate) mod target;
 pub(crate) mod tool;
 pub(crate) mod verdict;
