@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Debug,
-    future::pending,
     pin::pin,
     sync::{
         Arc,
@@ -13,8 +12,8 @@ use std::{
 
 use futures::StreamExt;
 use kube::{
-    Api, Resource,
-    runtime::watcher::{self, Event},
+    Api, Resource, ResourceExt,
+    api::{ListParams, WatchEvent, WatchParams},
 };
 use serde::de::DeserializeOwned;
 
@@ -30,6 +29,16 @@ const RENEWED_SECONDS: u32 = 20;
 
 /// How long a full list may take.
 const LIST_TIME: Duration = Duration::from_secs(30);
+
+/// How many objects a page of a list has.
+const PAGE: u32 = 500;
+
+/// A watch that lasts this long is one, whether anything happens in it or not.
+const STANDS: Duration = Duration::from_secs(5);
+
+/// So many watches in a row that end sooner, without having shown anything, show nothing at all:
+/// a server whose version is gone may end each one at once. (kubernetes#104171)
+const FOR_NOTHING: usize = 3;
 
 /// The first and the longest wait before a failed watch is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -104,7 +113,8 @@ where
             tracing::debug!(resource = self.resource, why = %why.text, "the watch broke off");
             if blind.is_none() {
                 let resource = self.resource.to_owned();
-                let span = BlindSpan { resource, from: self.clock.now(), to: None, why: why.text };
+                let from = why.unseen_since.unwrap_or_else(|| self.clock.now());
+                let span = BlindSpan { resource, from, to: None, why: why.text };
                 self.outlet.send(Seen::Blind(blind.insert(span).clone())).await;
             }
             if !self.outlet.pause(retry).await {
@@ -116,6 +126,9 @@ where
 
     /// Lists and watches until something fails, or until the end of the run: then there is no
     /// failure. What has arrived is always handed over first.
+    ///
+    /// The library's own `watcher` takes up a watch that ended without a word, and says nothing of
+    /// it; but a server that ends each one at once shows nothing either.
     async fn see(
         &self,
         fold: &mut impl Fold<K>,
@@ -123,44 +136,116 @@ where
         first_answer: &mut Option<&Unanswered>,
         retry: &mut Duration,
     ) -> Option<Failure> {
-        let config = watcher::Config::default().timeout(RENEWED_SECONDS);
-        let mut events = pin!(watcher::watcher(self.api.clone(), config));
-        let mut listed = false;
-        loop {
-            let overdue = async {
-                // A watch may well be silent, a list may not.
-                if listed { pending().await } else { tokio::time::sleep(LIST_TIME).await }
-            };
-            let event = tokio::select! {
-                biased;
-                () = self.outlet.stopped() => return None,
-                event = events.next() => event,
-                () = overdue => return Some(Failure::new("the list was not answered in time")),
-            };
-            let at = self.clock.now();
-            let step = match event {
-                None => return Some(Failure::new("the watch ended")),
-                Some(Err(error)) => return Some(Failure::of(&error)),
-                Some(Ok(Event::Init)) => Step::List,
-                Some(Ok(Event::InitApply(object))) => Step::Listed(object),
-                Some(Ok(Event::InitDone)) => Step::ListDone,
-                Some(Ok(Event::Apply(object))) => Step::Changed(object),
-                Some(Ok(Event::Delete(object))) => Step::Deleted(object),
-            };
-            let done = matches!(step, Step::ListDone);
-            for seen in fold.step(step, at) {
-                self.outlet.send(seen).await;
-            }
-            if done {
-                listed = true;
+        let mut version = match self.list(fold).await? {
+            Ok(version) => version,
+            Err(failure) => return Some(failure),
+        };
+        let mut heard_at = self.clock.now();
+        if let Some(span) = blind.take() {
+            self.outlet.send(Seen::Blind(BlindSpan { to: Some(heard_at), ..span })).await;
+        }
+        if let Some(unanswered) = first_answer.take() {
+            unanswered.answered(&self.outlet).await;
+        }
+        let mut for_nothing = 0;
+        while for_nothing < FOR_NOTHING {
+            let begun = self.clock.now();
+            let before = heard_at;
+            let failure = self.watch(fold, &mut version, &mut heard_at).await?;
+            if heard_at > before || self.clock.now().since(begun) >= STANDS {
+                for_nothing = 0;
                 *retry = RETRY.0;
-                if let Some(span) = blind.take() {
-                    self.outlet.send(Seen::Blind(BlindSpan { to: Some(at), ..span })).await;
-                }
-                if let Some(unanswered) = first_answer.take() {
-                    unanswered.answered(&self.outlet).await;
+            } else {
+                for_nothing += 1;
+            }
+            if failure.is_some() {
+                return failure;
+            }
+        }
+        let text = format!("the watch ended at once, {FOR_NOTHING} times, without a word");
+        Some(Failure { text, forbidden: false, unseen_since: Some(heard_at) })
+    }
+
+    /// A full list, and the version that it is of; none at the end of the run.
+    async fn list(&self, fold: &mut impl Fold<K>) -> Option<Result<String, Failure>> {
+        let mut params = ListParams::default().limit(PAGE);
+        self.show(fold, Step::List).await;
+        loop {
+            // A watch may well be silent, a list may not.
+            let page = tokio::time::timeout(LIST_TIME, self.api.list(&params));
+            let page = match self.unless_stopped(page).await? {
+                Ok(Ok(page)) => page,
+                Ok(Err(error)) => return Some(Err(Failure::of(&error))),
+                Err(_) => return Some(Err(Failure::new("the list was not answered in time"))),
+            };
+            for object in page.items {
+                self.show(fold, Step::Listed(object)).await;
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => {
+                    self.show(fold, Step::ListDone).await;
+                    let version = page.metadata.resource_version.filter(|text| !text.is_empty());
+                    let none = || Failure::new("an answer without a resource version");
+                    return Some(version.ok_or_else(none));
                 }
             }
+        }
+    }
+
+    /// What changes from a version on, until the server ends the watch, as it does after a while,
+    /// or something fails. None at the end of the run.
+    async fn watch(
+        &self,
+        fold: &mut impl Fold<K>,
+        version: &mut String,
+        heard_at: &mut Time,
+    ) -> Option<Option<Failure>> {
+        let params = WatchParams::default().timeout(RENEWED_SECONDS);
+        let mut events = match self.unless_stopped(self.api.watch(&params, version)).await? {
+            Ok(events) => pin!(events),
+            Err(error) => return Some(Some(Failure::of(&error))),
+        };
+        loop {
+            let event = match self.unless_stopped(events.next()).await? {
+                None => return Some(None),
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return Some(Some(Failure::of(&error))),
+            };
+            let step = match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => Step::Changed(object),
+                WatchEvent::Deleted(object) => Step::Deleted(object),
+                WatchEvent::Bookmark(bookmark) => {
+                    *version = bookmark.metadata.resource_version;
+                    *heard_at = self.clock.now();
+                    continue;
+                }
+                WatchEvent::Error(status) => return Some(Some(Failure::new(&status.message))),
+            };
+            if let Step::Changed(object) | Step::Deleted(object) = &step
+                && let Some(newer) = object.resource_version()
+            {
+                *version = newer;
+            }
+            *heard_at = self.show(fold, step).await;
+        }
+    }
+
+    /// Hands over what a step shows, and says when that was.
+    async fn show(&self, fold: &mut impl Fold<K>, step: Step<K>) -> Time {
+        let at = self.clock.now();
+        for seen in fold.step(step, at) {
+            self.outlet.send(seen).await;
+        }
+        at
+    }
+
+    /// Waits for an answer, unless the run ends first.
+    async fn unless_stopped<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.outlet.stopped() => None,
+            answer = answer => Some(answer),
         }
     }
 }
@@ -169,29 +254,23 @@ where
 struct Failure {
     text: String,
     forbidden: bool,
+    /// Since when nothing was seen, where that was before it broke off.
+    unseen_since: Option<Time>,
 }
 
 impl Failure {
     fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), forbidden: false }
+        Self { text: text.to_owned(), forbidden: false, unseen_since: None }
     }
 
-    fn of(error: &watcher::Error) -> Self {
-        match error {
-            watcher::Error::InitialListFailed(cause)
-            | watcher::Error::WatchStartFailed(cause)
-            | watcher::Error::WatchFailed(cause) => {
-                Self { text: words(cause), forbidden: is_forbidden(cause) }
-            }
-            watcher::Error::WatchError(status) => Self::new(&status.message),
-            watcher::Error::NoResourceVersion => Self::new("an answer without a resource version"),
-        }
+    fn of(error: &kube::Error) -> Self {
+        Self { text: words(error), forbidden: is_forbidden(error), unseen_since: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
+    use std::{collections::VecDeque, future::pending};
 
     use axum::{Json, Router, body::Body, extract::State, http::Uri, response::IntoResponse};
     use k8s_openapi::api::core::v1::Pod;
@@ -213,6 +292,12 @@ mod tests {
         let uid = format!("uid-{name}");
         let metadata = json!({"name": name, "uid": uid, "namespace": "n", "resourceVersion": "2"});
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    }
+
+    fn labelled(name: &str) -> Value {
+        let mut pod = pod(name);
+        pod["metadata"]["labels"] = json!({"a": "b"});
+        pod
     }
 
     async fn answer(
@@ -325,6 +410,27 @@ mod tests {
         assert_eq!(said(&rest), Vec::<String>::new());
         let Seen::Blind(span) = &first[5] else { panic!("a span") };
         assert!(span.to.is_some_and(|to| span.from < to));
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_ends_at_once_again_and_again_sees_nothing() {
+        let nothing = || Answer::Lines(Vec::new());
+        let script = vec![
+            Answer::List(&["a"]),
+            nothing(),
+            // Something was said: that is no silence.
+            Answer::Lines(vec![json!({"type": "MODIFIED", "object": labelled("a")})]),
+            nothing(),
+            nothing(),
+            nothing(),
+            Answer::List(&["b"]),
+            Answer::Silence,
+        ];
+        let (first, _) = seen(script, 7).await;
+        let why = "the watch ended at once, 3 times, without a word";
+        let (open, ended) =
+            (format!("pods blind, open: {why}"), format!("pods blind, ended: {why}"));
+        assert_eq!(said(&first), ["a", "connected", "a", &open, "b", "a gone", &ended]);
     }
 
     #[tokio::test]
