@@ -4,6 +4,7 @@
 //! cannot. A test that measures latency runs alone: see `.config/nextest.toml`.
 #![cfg(test)]
 
+mod blind;
 mod bounds;
 mod campaign;
 mod command;

@@ -13,9 +13,9 @@ use rustix::process::Signal;
 
 use crate::support::{
     HypothesisFile, LabProcess, Running,
+    api_proxy::{ApiProxy, Reply},
     program::until,
     recording::{find_run, manifest, run_directory},
-    slow_api::SlowApi,
 };
 
 /// How long an answer is held back. The program itself waits 30 s for one.
@@ -23,24 +23,28 @@ const HELD: Duration = Duration::from_secs(25);
 /// Sooner than any answer, and later than any machine that is merely busy.
 const AT_ONCE: Duration = Duration::from_secs(15);
 
-/// Three of ten pods are killed, held to errors only: how fast a busy machine answers is not what
-/// these are about.
+/// Three of ten pods are killed, held to errors only, and with room for scrapes that come late: how
+/// fast a busy machine is, is not what these are about.
 fn killing() -> HypothesisFile {
     HypothesisFile::short()
-        .set("checks", "[{indicator: error_ratio, during: {below: 1%}}]")
+        .set(
+            "checks",
+            "[{indicator: error_ratio, during: {below: 1%, gaps: {share: 60%, longest: 9}}}]",
+        )
         .set("phases", "{before: 5s, during: 6s, after: 4s, step: 1s}")
 }
 
 struct Site {
     lab: LabProcess,
-    api: SlowApi,
+    api: ApiProxy,
 }
 
 impl Site {
     /// Answers to what is asked of the API in these words, or to some of it, are held back.
     fn new(slow: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         let lab = LabProcess::start(&[]);
-        let api = SlowApi::start(&lab, HELD, slow);
+        let reply = move |asked: &str| if slow(asked) { Reply::Late } else { Reply::Pass };
+        let api = ApiProxy::start(&lab, HELD, reply);
         Self { lab, api }
     }
 

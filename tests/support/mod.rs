@@ -1,13 +1,13 @@
 //! What several test modules stand on: real programs, the lab, a target whose page is written
 //! by the test, a hypothesis to edit, a recording to judge, a browser.
 
+pub(crate) mod api_proxy;
 pub(crate) mod chromium;
 pub(crate) mod hypothesis;
 pub(crate) mod lab;
 pub(crate) mod machine;
 pub(crate) mod program;
 pub(crate) mod recording;
-pub(crate) mod slow_api;
 pub(crate) mod target;
 pub(crate) mod tool;
 pub(crate) mod verdict;

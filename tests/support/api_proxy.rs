@@ -1,4 +1,5 @@
-//! A Kubernetes API that takes its time: the lab's, with some of its answers held back.
+//! A Kubernetes API that is not at its best: the lab's, with some of its answers held back or
+//! refused.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -16,8 +17,19 @@ use tempfile::TempDir;
 
 use super::LabProcess;
 
-/// Passes requests on to a lab's API as they come. What it answers to some of them is held back.
-pub(crate) struct SlowApi {
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The lab's answer.
+    Pass,
+    /// The lab's answer, held back. The lab has carried it out by then.
+    Late,
+    /// 403, as to an account that may not do this. The lab hears nothing of it.
+    Forbidden,
+}
+
+/// Passes requests on to a lab's API as they come, but for some.
+pub(crate) struct ApiProxy {
     server: Arc<Server>,
     kubeconfig: PathBuf,
     _dir: TempDir,
@@ -30,14 +42,13 @@ struct Server {
     given: AtomicUsize,
 }
 
-impl SlowApi {
-    /// In front of a lab. `slow` is given method and path of each request, as in `DELETE /api/v1/…`,
-    /// and says whether its answer is to be held back for so long. The lab has carried it out by
-    /// then.
+impl ApiProxy {
+    /// In front of a lab. `reply` is given method and path of each request, as in
+    /// `DELETE /api/v1/…`; a late answer is held back for `hold`.
     pub(crate) fn start(
         lab: &LabProcess,
         hold: Duration,
-        slow: impl Fn(&str) -> bool + Send + Sync + 'static,
+        reply: impl Fn(&str) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let dir = TempDir::new().unwrap();
@@ -51,14 +62,14 @@ impl SlowApi {
         let lab = api.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let (held, given) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let server = Arc::new(Server { lab, hold, held, given });
-        let slow: Arc<dyn Fn(&str) -> bool + Send + Sync> = Arc::new(slow);
+        let reply: Arc<dyn Fn(&str) -> Reply + Send + Sync> = Arc::new(reply);
         thread::spawn({
             let server = Arc::clone(&server);
             move || {
                 for stream in listener.incoming().flatten() {
-                    let (server, slow) = (Arc::clone(&server), Arc::clone(&slow));
+                    let (server, reply) = (Arc::clone(&server), Arc::clone(&reply));
                     // Whoever hangs up early gets nothing.
-                    thread::spawn(move || server.pass_on(stream, &*slow).ok());
+                    thread::spawn(move || server.pass_on(stream, &*reply).ok());
                 }
             }
         });
@@ -82,19 +93,23 @@ impl SlowApi {
 }
 
 impl Server {
-    fn pass_on(&self, mut client: TcpStream, slow: &dyn Fn(&str) -> bool) -> io::Result<()> {
+    fn pass_on(&self, mut client: TcpStream, reply: &dyn Fn(&str) -> Reply) -> io::Result<()> {
         let Some((head, body)) = read(&mut client)? else { return Ok(()) };
+        let (first, others) = head.split_once("\r\n").unwrap_or((&head, ""));
+        let what = first.rsplit_once(' ').map_or(first, |(what, _)| what);
+        let reply = reply(what);
+        if reply == Reply::Forbidden {
+            return client.write_all(forbidden(what).as_bytes());
+        }
         let mut lab: SocketAddr = self.lab.parse().map_err(io::Error::other)?;
         lab.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         let mut lab = TcpStream::connect(lab)?;
         // One request a connection: where its answer ends need not be known here.
-        let (first, others) = head.split_once("\r\n").unwrap_or((&head, ""));
         let kept = others.lines().filter(|line| !line.to_lowercase().starts_with("connection:"));
         let others: String = kept.map(|line| format!("{line}\r\n")).collect();
         write!(lab, "{first}\r\n{others}Connection: close\r\n\r\n")?;
         lab.write_all(&body)?;
-        let what = first.rsplit_once(' ').map_or(first, |(what, _)| what);
-        if slow(what) {
+        if reply == Reply::Late {
             let mut answer = Vec::new();
             lab.read_to_end(&mut answer)?;
             self.held.fetch_add(1, Ordering::SeqCst);
@@ -104,6 +119,24 @@ impl Server {
         }
         io::copy(&mut lab, &mut client).map(drop)
     }
+}
+
+/// What an API server answers to an account without the right.
+fn forbidden(what: &str) -> String {
+    let resource = what.rsplit('/').next().unwrap_or_default();
+    let resource = resource.split('?').next().unwrap_or_default();
+    let status = serde_json::json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403,
+        "reason": "Forbidden",
+        "message": format!(
+            "{resource} is forbidden: User \"ci\" cannot list resource \"{resource}\" in API group \"\" in the namespace \"lab\""
+        ),
+    })
+    .to_string();
+    format!(
+        "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{status}",
+        status.len()
+    )
 }
 
 /// The head of a request, without its blank line, and its body; none when there is no request.
