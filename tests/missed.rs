@@ -401,6 +401,37 @@ fn a_bucket_that_only_some_pods_have_decides_nothing() {
     );
 }
 
+/// A queue whose exporter goes on showing its last length when the backend is gone.
+fn queue(moment: &Moment) -> String {
+    let up = u8::from(moment.fault.is_none());
+    let length = match moment.fault {
+        None => 20 + (moment.up * 10.0) as u32 % 13,
+        Some(_) => 33,
+    };
+    format!("backend_up {up}\nqueue_depth {length}\n")
+}
+
+const QUEUE: &str = "
+  depth: {gauge: queue_depth, aggregate: max}
+checks:
+  - {indicator: depth, during: {below: 50}}
+";
+
+#[test]
+fn a_gauge_that_stands_still_since_the_fault_is_named() {
+    let target = ScriptedTarget::start(|moment| fault_on(moment) + &queue(moment));
+    let ended = target.run(&format!("{}{QUEUE}", TEXT.trim_end())).run().exits(0);
+    assert!(ended.says("exactly 33 in all"), "{ended}");
+}
+
+#[test]
+fn a_gauge_that_is_not_alive_has_no_number() {
+    let text = QUEUE.replace("aggregate: max", "aggregate: max, alive: backend_up");
+    check(&text, queue, 11, |verdict| {
+        assert_eq!(verdict.check("depth.during.below").reasons(), ["no_data"]);
+    });
+}
+
 #[test]
 fn another_program_is_another_fault() {
     let quick =

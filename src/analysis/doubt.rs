@@ -38,7 +38,8 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
             unmatched(counter).into_iter().chain(falls(counter, observed)).collect()
         }
         IndicatorKind::Gauge { gauge, .. } => {
-            unmatched(gauge).into_iter().chain(still(gauge, observed)).collect()
+            let found = unmatched(gauge).into_iter().chain(still(gauge, observed));
+            found.chain(stood_still(gauge, observed)).collect()
         }
         IndicatorKind::PodsReady { .. }
         | IndicatorKind::EventCount { .. }
@@ -135,6 +136,27 @@ fn still(gauge: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
         most.get_or_insert(Doubt::NeverMoved { value: first, samples: values.len() });
     }
     most
+}
+
+/// A gauge that moved in *before* and has had one value since: whoever exposes it may have lost
+/// what it measures. At 0 it may well stay.
+fn stood_still(gauge: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
+    let (before, fault) = (observed.phases.before?, observed.injected_at?);
+    let of = observed.raw.of_metric(&gauge.metric);
+    let stood = |series: &Series| {
+        let split = series.range(before.start, fault);
+        let distinct = |values: &[f64]| {
+            let real = values.iter().filter(|value| !is_stale(**value));
+            real.map(|value| value.to_bits()).collect::<BTreeSet<u64>>().len()
+        };
+        let since: Vec<f64> =
+            series.values[split.end..].iter().copied().filter(|value| !is_stale(*value)).collect();
+        let value = *since.first().filter(|value| value.abs() > 0.0)?;
+        let still = since.len() >= STILL && distinct(&since) == 1;
+        (still && distinct(&series.values[split]) > 2)
+            .then_some(Doubt::StoodStill { value, samples: since.len() })
+    };
+    of.filter(|series| gauge.matches(&series.labels)).find_map(stood)
 }
 
 #[cfg(test)]
@@ -244,6 +266,11 @@ mod tests {
         check_still(&[("g", "0.734x8")], &[]);
         check_still(&[("g", "0.734x9 0.735")], &[]);
         check_still(&[("g", "7x20")], &[]);
+        let want = "moved in *before*, and exactly 33 in all 11 samples since the fault: is it still measured?";
+        check_still(&[("g", "20+1x12 33x10")], &[want]);
+        check_still(&[("g", "20+1x12 33x9 34")], &[]);
+        check_still(&[("g", "20+1x12 0x10")], &[]);
+        check_still(&[("g", "33x23")], &[]);
         check_still(&[("g{i=\"a\"}", "0.734x9"), ("g{i=\"b\"}", "0+1x20")], &[]);
     }
 }

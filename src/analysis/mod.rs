@@ -71,6 +71,9 @@ pub fn newest(
     observed: &Observed,
     at: Time,
 ) -> Option<Point> {
+    if !track::is_alive(indicator, observed, at) {
+        return None;
+    }
     let interval = scrape_interval(hypothesis);
     let plan = Plan::new(&indicator.kind, observed, Semantics::default(), interval);
     plan.without_lost().at(at, hypothesis.phases.step)
@@ -171,6 +174,13 @@ pub enum Doubt {
         /// A series that lacks the first of them.
         without: String,
     },
+    /// A gauge moved in *before*, and stood still from the fault on.
+    StoodStill {
+        /// Where it stood.
+        value: f64,
+        /// In how many samples.
+        samples: usize,
+    },
     /// A gauge had the same value, with a fraction, in all of its samples.
     NeverMoved {
         /// The value.
@@ -188,7 +198,7 @@ impl Doubt {
             Self::NoSuchLabel { .. } => Some("matches_nothing"),
             Self::NoSuchValue { within, .. } => (!within.is_empty()).then_some("matches_nothing"),
             Self::CounterFalls { .. } => Some("counter_falls"),
-            Self::BucketsDiffer { .. } | Self::NeverMoved { .. } => None,
+            Self::BucketsDiffer { .. } | Self::StoodStill { .. } | Self::NeverMoved { .. } => None,
         }
     }
 }
@@ -227,6 +237,12 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "the buckets differ: {without} has no bound {bounds}, so that only the bounds that all have are facts"
+                )
+            }
+            Self::StoodStill { value, samples } => {
+                write!(
+                    f,
+                    "moved in *before*, and exactly {value} in all {samples} samples since the fault: is it still measured?"
                 )
             }
             Self::NeverMoved { value, samples } => {

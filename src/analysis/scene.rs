@@ -149,6 +149,7 @@ pub(crate) fn hypothesis(indicators: Vec<IndicatorKind>) -> Hypothesis {
         kind,
         traffic: MinTraffic::Any,
         absent: Absent::Unknown,
+        alive: None,
     });
     Hypothesis {
         name: "h".to_owned(),

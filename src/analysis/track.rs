@@ -25,7 +25,9 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
         .map(|indicator| {
             let plan = Plan::new(&indicator.kind, observed, Semantics::default(), interval);
             let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
-            let points = times.iter().filter(fresh).filter_map(|at| plan.at(*at, step));
+            let alive = |at: &&Time| is_alive(indicator, observed, **at);
+            let seen = times.iter().filter(fresh).filter(alive);
+            let points = seen.filter_map(|at| plan.at(*at, step));
             let points: Vec<Point> = points.collect();
             let phases = Phase::ALL.into_iter();
             let phases = phases.filter(|phase| observed.phases.window(*phase).is_some());
@@ -61,6 +63,17 @@ const FRESH_FOR: u32 = 2;
 /// Whether an indicator was seen shortly before a time.
 fn is_fresh(plan: &Plan<'_>, at: Time, interval: Duration) -> bool {
     plan.seen_until(at).is_some_and(|seen| seen.plus(interval * FRESH_FOR) >= at)
+}
+
+/// Whether an indicator is measured at a time, as far as its file says how to know: each series of
+/// `alive` that is there is above 0, and there is one.
+pub(super) fn is_alive(indicator: &Indicator, observed: &Observed, at: Time) -> bool {
+    let Some(alive) = &indicator.alive else { return true };
+    let of = observed.raw.of_metric(&alive.metric);
+    let of = of.filter(|series| alive.matches(&series.labels));
+    let values: Vec<f64> =
+        of.filter_map(|series| Semantics::default().instant(series, at)).collect();
+    !values.is_empty() && values.iter().all(|value| *value > 0.0)
 }
 
 /// The times of the grid over the whole run, whatever their phase.

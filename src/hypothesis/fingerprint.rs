@@ -23,7 +23,15 @@ pub(super) fn of_text(text: &str) -> String {
 pub(super) fn of_experiment(fault: &Fault, indicators: &[Indicator], phases: &PhasePlan) -> String {
     let indicators: Vec<Json> = indicators
         .iter()
-        .map(|one| json!({"name": one.name, "unit": one.unit.text(), "kind": kind(&one.kind)}))
+        .map(|one| {
+            let mut json =
+                json!({"name": one.name, "unit": one.unit.text(), "kind": kind(&one.kind)});
+            // Added later: there only when it is used, so that older runs stay comparable.
+            if let Some(alive) = &one.alive {
+                json["alive"] = json!(alive.to_string());
+            }
+            json
+        })
         .collect();
     let phases = json!({
         "before": millis(phases.before),

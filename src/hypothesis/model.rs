@@ -356,6 +356,9 @@ pub struct Indicator {
     pub traffic: MinTraffic,
     /// What a ratio means whose part names a label that no series has.
     pub absent: Absent,
+    /// A gauge that is above 0 while its numbers are measured: where it is not, or is not there,
+    /// they say nothing.
+    pub alive: Option<SeriesSelector>,
 }
 
 /// What a ratio means whose part names a label that no series of its metric has.

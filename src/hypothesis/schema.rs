@@ -3,6 +3,7 @@
 //!
 //! Draft 7, because that is what the YAML language server of most editors reads.
 
+mod indicators;
 mod scrape;
 mod sections;
 
@@ -89,12 +90,12 @@ fn definitions() -> Value {
         "level": sections::level(),
         "evidence": sections::evidence(),
         "mechanism": sections::mechanism(),
-        "indicator": sections::indicator(),
+        "indicator": indicators::indicator(),
         "check": sections::check(),
         "objective": sections::objective(),
         "recovers": sections::recovers(),
         "gaps": sections::gaps(),
-        "traffic": sections::traffic(),
+        "traffic": indicators::traffic(),
         "guard": sections::guard(),
     })
 }

@@ -161,6 +161,7 @@ pub(super) fn hypothesis(objectives: Vec<Objective>) -> Hypothesis {
             kind: IndicatorKind::Gauge { gauge, aggregate: Aggregate::Max },
             traffic: MinTraffic::Any,
             absent: Absent::Unknown,
+            alive: None,
         }],
         checks: objectives
             .into_iter()

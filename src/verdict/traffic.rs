@@ -68,6 +68,7 @@ mod tests {
             kind,
             traffic,
             absent: Absent::Unknown,
+            alive: None,
         };
         ask(verdict, &indicator, &track, &[Phase::Before, Phase::During])
     }

@@ -19,10 +19,10 @@ use crate::{
 
 /// The keys of an indicator, one set a kind; the first says which kind it is.
 pub(in crate::hypothesis) const KEYS: [&[&str]; 7] = [
-    &["quantile", "histogram", "over", "unit", "traffic"],
-    &["ratio", "of", "over", "unit", "traffic", "absent"],
-    &["rate", "over", "unit"],
-    &["gauge", "aggregate", "unit"],
+    &["quantile", "histogram", "over", "unit", "traffic", "alive"],
+    &["ratio", "of", "over", "unit", "traffic", "absent", "alive"],
+    &["rate", "over", "unit", "alive"],
+    &["gauge", "aggregate", "unit", "alive"],
     &["pods_ready"],
     &["event_count"],
     &["promql", "unit"],
@@ -111,8 +111,8 @@ pub(super) fn table(node: &Node, cx: &mut Context<'_>) -> Table {
         };
         let parts = kind(node, &mut entry, cx);
         entry.indicator = name.zip(parts).map(|(name, parts)| {
-            let Parts { kind, unit, traffic, absent } = parts;
-            Indicator { name, unit, kind, traffic, absent }
+            let Parts { kind, unit, traffic, absent, alive } = parts;
+            Indicator { name, unit, kind, traffic, absent, alive }
         });
         entry
     });
@@ -125,6 +125,7 @@ struct Parts {
     unit: Unit,
     traffic: MinTraffic,
     absent: Absent,
+    alive: Option<SeriesSelector>,
 }
 
 fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<Parts> {
@@ -151,6 +152,7 @@ fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<Parts> {
         None => Some(Absent::Unknown),
         Some(node) => absent(node, cx),
     };
+    let alive = fields.get("alive").map(|node| series(node, "`alive`", entry, cx));
     let read = match kind {
         "quantile" => quantile(value, &fields, entry, cx),
         "ratio" => ratio(value, &fields, entry, cx),
@@ -172,7 +174,12 @@ fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<Parts> {
         }
     };
     let (kind, default) = read?;
-    Some(Parts { kind, unit: unit.unwrap_or(default), traffic: traffic?, absent: absent? })
+    let alive = match alive {
+        None => None,
+        Some(read) => Some(read?),
+    };
+    let unit = unit.unwrap_or(default);
+    Some(Parts { kind, unit, traffic: traffic?, absent: absent?, alive })
 }
 
 /// Only one number can stand for what is not there.
