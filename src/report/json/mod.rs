@@ -13,7 +13,11 @@ use parts::{
     SummaryPart, UnseenPart, VerdictPart,
 };
 
-use super::{Subject, View, text::is_unseen, view::as_judged};
+use super::{
+    Subject, View,
+    text::is_unseen,
+    view::{as_judged, is_only_seen},
+};
 use crate::{
     analysis::{ANALYSIS_VERSION, PhaseTrack, Track},
     hypothesis::model::{Fault, Indicator, Level, Objective, Tolerance},
@@ -154,7 +158,9 @@ fn check(subject: &Subject<'_>, verdict: &CheckVerdict) -> CheckPart {
     let check = check.as_ref();
     let indicator = check.map(|check| hypothesis.indicator(check.indicator));
     let own_unit = indicator.map_or(Unit::None, |indicator| indicator.unit.clone());
-    let (unit, lower, upper, hold) = match check.map(|check| &check.objective) {
+    let only_seen = check.is_some_and(|check| is_only_seen(check, verdict));
+    let judged = check.map(|check| &check.objective).filter(|_| !only_seen);
+    let (unit, lower, upper, hold) = match judged {
         Some(Objective::Stays { level, hold, .. }) => {
             let (lower, upper) = sides(*level);
             (own_unit, lower, upper, Some(hold.get()))
@@ -179,7 +185,11 @@ fn check(subject: &Subject<'_>, verdict: &CheckVerdict) -> CheckPart {
         id: verdict.check_id.clone(),
         indicator: indicator.map(|indicator| indicator.name.clone()).unwrap_or_default(),
         phase: verdict.phase.name().to_owned(),
-        kind: check.map(|check| check.objective.kind().to_owned()).unwrap_or_default(),
+        kind: match judged {
+            Some(objective) => objective.kind().to_owned(),
+            None if only_seen => "seen".to_owned(),
+            None => String::new(),
+        },
         unit: unit.text().to_owned(),
         bound_lower: lower,
         bound_upper: upper,

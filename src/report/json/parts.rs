@@ -127,7 +127,8 @@ pub(super) struct CheckPart {
     pub(super) indicator: String,
     /// The phase that was judged.
     pub(super) phase: String,
-    /// `below`, `above`, `between`, `within`, `recovers` or `total_at_most`.
+    /// `below`, `above`, `between`, `within`, `recovers` or `total_at_most`; in `steady` also `seen`,
+    /// where no more is asked of *before*.
     pub(super) kind: String,
     /// The unit of `observed` and the bounds: empty, `s`, `%` (a share, from 0 to 1), `B`, `1/s` or another.
     pub(super) unit: String,

@@ -135,7 +135,11 @@ fn view(hypothesis: &Hypothesis, verdict: &CheckVerdict, scene: &Scene) -> Check
         id: plain(&verdict.check_id),
         outcome: verdict.outcome,
         objective: check.zip(indicator).map_or_else(String::new, |(check, indicator)| {
-            objective(&check.objective, indicator, verdict.phase)
+            if is_only_seen(check, verdict) {
+                format!("{}: {} was seen", verdict.phase, plain(&indicator.name))
+            } else {
+                objective(&check.objective, indicator, verdict.phase)
+            }
         }),
         interval: verdict
             .observed
@@ -162,6 +166,15 @@ fn view(hypothesis: &Hypothesis, verdict: &CheckVerdict, scene: &Scene) -> Check
         recovery: censored.unwrap_or_default(),
         reasons: verdict.gaps.iter().map(reason).collect(),
         observed,
+    }
+}
+
+/// Whether a verdict only says that its indicator was seen: what is compared or added up in another
+/// phase asks no more than that of *before*.
+pub(in crate::report) fn is_only_seen(check: &Check, verdict: &CheckVerdict) -> bool {
+    match check.objective {
+        Objective::Within { .. } | Objective::TotalAtMost { .. } => verdict.phase != check.phase(),
+        Objective::Stays { .. } | Objective::Recovers { .. } => false,
     }
 }
 
@@ -360,5 +373,24 @@ pub(super) fn held(checks: &[CheckView], outcome: Outcome) -> String {
             format!("all {all} hold")
         }
         (Outcome::Pass | Outcome::Inconclusive, held) => format!("{held} of {all} hold"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn what_is_compared_with_before_was_only_seen_there() {
+        let sample = fixture::held();
+        let is_within = |check: &&Check| matches!(check.objective, Objective::Within { .. });
+        let check = sample.hypothesis.checks.iter().find(is_within).unwrap();
+        let verdict = &sample.verdicts.checks[0];
+        let verdict = |phase| CheckVerdict { check_id: check.id.clone(), phase, ..verdict.clone() };
+        let scene = Scene::new(&sample.subject());
+        let said = |phase| view(&sample.hypothesis, &verdict(phase), &scene).objective;
+        assert!(said(Phase::Before).ends_with(" was seen"), "{}", said(Phase::Before));
+        assert!(said(check.phase()).contains("mean of"), "{}", said(check.phase()));
     }
 }
