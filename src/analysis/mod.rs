@@ -27,7 +27,7 @@ mod traffic;
 mod unseen;
 mod words;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use crate::{
     frame::Observed,
@@ -39,6 +39,7 @@ use crate::{
     time::Time,
     window::Phase,
 };
+pub use doubt::Doubt;
 use indicator::Plan;
 use semantics::Semantics;
 pub use size::{MOST_POINTS, TooManyPoints, check_size};
@@ -129,127 +130,6 @@ pub struct Track {
     pub unseen: Option<Unseen>,
     /// What makes it doubtful although it has numbers.
     pub doubts: Vec<Doubt>,
-}
-
-/// What makes an indicator doubtful although it has numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Doubt {
-    /// A selector asks for a label that no series of its metric has.
-    NoSuchLabel {
-        /// The selector.
-        selector: String,
-        /// Its metric.
-        metric: String,
-        /// The label.
-        label: String,
-        /// The labels that there are.
-        known: Vec<String>,
-    },
-    /// A selector matched no series in the whole run.
-    NoSuchValue {
-        /// The selector.
-        selector: String,
-        /// Its condition that nothing met.
-        matcher: String,
-        /// The label of that.
-        label: String,
-        /// The values that there were; an empty one where the label was absent.
-        values: Vec<String>,
-        /// Those in which its pattern is found, though it does not match all of them.
-        within: Vec<String>,
-    },
-    /// A counter fell again and again: no process begins so often.
-    CounterFalls {
-        /// The series.
-        series: String,
-        /// How often it fell.
-        falls: usize,
-        /// In how many steps from one scrape to the next.
-        steps: usize,
-    },
-    /// The series of a histogram have different buckets.
-    BucketsDiffer {
-        /// Bounds that not all have.
-        bounds: Vec<String>,
-        /// A series that lacks the first of them.
-        without: String,
-    },
-    /// A gauge moved in *before*, and stood still from the fault on.
-    StoodStill {
-        /// Where it stood.
-        value: f64,
-        /// In how many samples.
-        samples: usize,
-    },
-    /// A gauge had the same value, with a fraction, in all of its samples.
-    NeverMoved {
-        /// The value.
-        value: f64,
-        /// How many samples there were.
-        samples: usize,
-    },
-}
-
-impl Doubt {
-    /// The code of the reason not to judge the indicator at all; none for what is only worth a
-    /// note, such as a value that nothing has: there may have been no error.
-    pub fn code(&self) -> Option<&'static str> {
-        match self {
-            Self::NoSuchLabel { .. } => Some("matches_nothing"),
-            Self::NoSuchValue { within, .. } => (!within.is_empty()).then_some("matches_nothing"),
-            Self::CounterFalls { .. } => Some("counter_falls"),
-            Self::BucketsDiffer { .. } | Self::StoodStill { .. } | Self::NeverMoved { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchLabel { selector, metric, label, known } => {
-                let quoted = |name: &String| format!("`{name}`");
-                let known = words::listed(known, quoted);
-                write!(
-                    f,
-                    "`{selector}` matched nothing: no series of `{metric}` has the label `{label}`; the labels are {known}"
-                )
-            }
-            Self::NoSuchValue { selector, matcher, label, values, within } => {
-                let shown = |value: &String| {
-                    if value.is_empty() { "absent".to_owned() } else { value.clone() }
-                };
-                let was = words::listed(values, shown);
-                write!(f, "`{selector}` matched nothing: `{label}` was {was}")?;
-                let Some(near) = within.first() else { return Ok(()) };
-                write!(
-                    f,
-                    ", and a pattern has to match all of a value: `{matcher}` does not match {near}"
-                )
-            }
-            Self::CounterFalls { series, falls, steps } => {
-                write!(
-                    f,
-                    "{series} fell in {falls} of {steps} scrapes: is this address balanced over several processes?"
-                )
-            }
-            Self::BucketsDiffer { bounds, without } => {
-                let bounds = words::listed(bounds, String::clone);
-                write!(
-                    f,
-                    "the buckets differ: {without} has no bound {bounds}, so that only the bounds that all have are facts"
-                )
-            }
-            Self::StoodStill { value, samples } => {
-                write!(
-                    f,
-                    "moved in *before*, and exactly {value} in all {samples} samples since the fault: is it still measured?"
-                )
-            }
-            Self::NeverMoved { value, samples } => {
-                write!(f, "exactly {value} in all {samples} samples: is it measured?")
-            }
-        }
-    }
 }
 
 impl Track {

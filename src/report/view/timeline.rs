@@ -101,6 +101,8 @@ fn injector(subject: &Subject<'_>, found: &mut Found) {
             (true, "") => String::new(),
             (true, detail) => format!(": {detail}"),
             (false, "") => ": refused".to_owned(),
+            // It may have been done all the same.
+            (false, detail) if detail.starts_with("no answer") => format!(": {detail}"),
             (false, detail) => format!(": refused, {detail}"),
         };
         let text = format!("{did} {}{answer}", row.object);
@@ -170,5 +172,17 @@ mod tests {
         assert!(timeline.left_out > 300);
         let kinds = |kind| timeline.entries.iter().filter(|entry| entry.kind == kind).count();
         assert_eq!((kinds("phase"), kinds("pod lost"), kinds("injector")), (4, 3, 3));
+    }
+
+    #[test]
+    fn no_answer_is_no_refusal() {
+        let mut sample = fixture::held();
+        let row = &mut sample.observed.fault[0];
+        (row.ok, row.detail) = (false, "no answer after 2 s: it may have been killed".to_owned());
+        let subject = sample.subject();
+        let timeline = Timeline::new(&subject, &Scene::new(&subject));
+        let said: Vec<&str> = timeline.entries.iter().map(|entry| entry.text.as_str()).collect();
+        let named: Vec<&&str> = said.iter().filter(|text| text.contains("no answer")).collect();
+        assert!(named.len() == 1 && !named[0].contains("refused"), "{said:?}");
     }
 }
