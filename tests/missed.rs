@@ -433,6 +433,19 @@ fn a_gauge_that_is_not_alive_has_no_number() {
 }
 
 #[test]
+fn an_error_counter_whose_samples_are_refused_is_not_zero() {
+    // Stamped in seconds, which read as milliseconds are of 1970.
+    let page = |moment: &Moment| {
+        let errors = moment.fault.unwrap_or_default() * 100.0;
+        let stamp = moment.at.as_seconds() as i64;
+        format!("{}requests_total{{code=\"503\"}} {errors} {stamp}\n", requests(moment))
+    };
+    let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
+    let ended = target.run(&format!("{}{ERRORS}", TEXT.trim_end())).run().exits(11);
+    assert!(ended.says("lines of metrics could not be read"), "{ended}");
+}
+
+#[test]
 fn another_program_is_another_fault() {
     let quick =
         TEXT.replace("{before: 5s, during: 4s, after: 4s,", "{before: 2s, during: 1s, after: 1s,");

@@ -56,10 +56,11 @@ impl TargetSeries {
 
     /// The rows of a page. Samples under the name and labels of the scraper's own series, and those
     /// whose own time is far from that of the scrape, are moved from the page's samples to its bad
-    /// lines.
+    /// lines; the latter leave a NaN behind.
     pub(super) fn page(&mut self, scraped: Scraped, page: &mut Page) -> Vec<RawRow> {
         let mut rows = Vec::with_capacity(page.samples.len() + REPORT.len());
         let mut live = HashMap::with_capacity(page.samples.len());
+        let mut samples = 0;
         for sample in std::mem::take(&mut page.samples) {
             let PageSample { line, labels, value, stamp, blank } = sample;
             let exposed = labels.metric().to_owned();
@@ -75,12 +76,18 @@ impl TargetSeries {
             let time = stamp.unwrap_or(scraped.at);
             if let Some(why) = out_of_bounds(time, scraped.at) {
                 page.refuse(line, &exposed, why);
+                // The series is there, and nobody knows its value: it must not look as if it were
+                // not there, which for a counter of errors is as good as 0.
+                let last = self.live.get(&labels).filter(|last| **last >= scraped.at);
+                let time = last.map_or(scraped.at, |last| last.plus(Duration::from_millis(1)));
+                live.insert(labels.clone(), time);
+                rows.push(RawRow { labels, time, value: f64::NAN });
                 continue;
             }
+            samples += 1;
             live.insert(labels.clone(), time);
             rows.push(RawRow { labels, time, value });
         }
-        let samples = rows.len();
         let mut ended = std::mem::replace(&mut self.live, live);
         ended.retain(|old, _| !self.live.contains_key(old));
         rows.extend(stale(ended, scraped.at));
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_far_from_that_of_the_scrape_is_refused_and_its_series_ends() {
+    fn a_time_far_from_that_of_the_scrape_is_refused_and_its_series_has_no_number() {
         let mut target = Target::new(&[]);
         target.1 = 4_000_000;
         let page = target.page(
@@ -284,7 +291,7 @@ mod tests {
         assert_eq!(page.bad_lines, 0);
         let page = target.page(
             "ahead 1 4602001\nold 1 401999",
-            &["ahead stale@4601001", "old stale@4002000", "up 1@4002000"],
+            &["ahead NaN@4601001", "old NaN@4002000", "up 1@4002000"],
         );
         let whys: Vec<Why> = page.bad.iter().map(|bad| bad.why).collect();
         assert_eq!(whys, [Why::Ahead, Why::Behind]);
