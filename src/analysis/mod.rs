@@ -72,7 +72,9 @@ pub fn newest(
     observed: &Observed,
     at: Time,
 ) -> Option<Point> {
-    if !track::is_alive(indicator, observed, at) {
+    // What a check could not be judged by is nothing that a guard could trip at.
+    let doubtful = || doubt::doubts(indicator, observed).iter().any(|doubt| doubt.code().is_some());
+    if !track::is_alive(indicator, observed, at) || doubtful() {
         return None;
     }
     let interval = scrape_interval(hypothesis);
@@ -337,7 +339,7 @@ mod tests {
             scene::{api, hypothesis, pod, watched},
         },
         hypothesis::{
-            model::{Amount, Evidence, IndicatorKind, Level, Mechanism, Since},
+            model::{Absent, Amount, Evidence, IndicatorKind, Level, Mechanism, Since},
             selector::SeriesSelector,
         },
         number::Finite,
@@ -410,5 +412,21 @@ mod tests {
             }
         }
         assert_eq!(newest(&hypothesis, &hypothesis.indicators[0], &observed, at(-10)), None);
+    }
+
+    #[test]
+    fn a_number_that_counts_nothing_by_mistake_is_none_for_the_guard() {
+        let (mut hypothesis, observed) = scene();
+        let ask = |hypothesis: &Hypothesis| {
+            newest(hypothesis, &hypothesis.indicators[0], &observed, at(100))
+        };
+        assert!(ask(&hypothesis).is_some());
+        let IndicatorKind::Ratio { part, .. } = &mut hypothesis.indicators[0].kind else {
+            panic!("a ratio");
+        };
+        *part = SeriesSelector::parse("r{status=\"500\"}").unwrap();
+        assert_eq!(ask(&hypothesis), None);
+        hypothesis.indicators[0].absent = Absent::Zero;
+        assert!(ask(&hypothesis).is_some());
     }
 }
