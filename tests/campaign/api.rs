@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{
     http::{Answer, Request, refusal},
+    later::{Forbidden, SlowWrite},
     plan::{ApiFault, DeleteFault},
     proxy::{LOOK, NEVER},
     switchboard::Switchboard,
@@ -17,6 +18,8 @@ use super::{
 
 /// How long a slow list takes.
 const SLOW: Duration = Duration::from_secs(3);
+/// How long a write takes that is slow: longer than replacing a pod, shorter than *during*.
+const SLOW_WRITE: Duration = Duration::from_millis(3_500);
 
 /// Serves one request.
 pub(super) async fn serve(
@@ -54,8 +57,11 @@ pub(super) async fn serve(
     if let Some(answer) = answer {
         return stream.write_all(&answer.bytes()).await;
     }
-    if request.method == "DELETE" {
-        return delete(board.delete(), stream, request, lab).await;
+    if is_forbidden(board, request) {
+        return stream.write_all(&Answer::refusal(403, "Forbidden").bytes()).await;
+    }
+    if request.method == "DELETE" || request.path.ends_with("/eviction") {
+        return write(board, stream, request, lab).await;
     }
     if request.is_watch() {
         return watch(board, stream, request, lab).await;
@@ -64,13 +70,17 @@ pub(super) async fn serve(
     stream.write_all(&answer.bytes()).await
 }
 
-async fn delete(
-    fault: Option<DeleteFault>,
+/// A pod is deleted or evicted.
+async fn write(
+    board: &Switchboard,
     mut stream: TcpStream,
     request: &Request,
     lab: SocketAddr,
 ) -> io::Result<()> {
-    let answer = match fault {
+    if board.writes() == Some(SlowWrite::Deed) {
+        sleep(SLOW_WRITE).await;
+    }
+    let answer = match board.delete() {
         None => request.ask(lab).await?,
         Some(DeleteFault::AnswerLost) => return request.ask(lab).await.map(drop),
         Some(DeleteFault::Forbidden) => Answer::refusal(403, "Forbidden"),
@@ -81,7 +91,28 @@ async fn delete(
             r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}"#,
         ),
     };
+    match board.writes() {
+        Some(SlowWrite::Answer | SlowWrite::EvictAnswer) => sleep(SLOW_WRITE).await,
+        Some(SlowWrite::Deed) | None => {}
+    }
     stream.write_all(&answer.bytes()).await
+}
+
+/// Whether an account may not ask for this. The list that a kill is planned with has a selector.
+fn is_forbidden(board: &Switchboard, request: &Request) -> bool {
+    let (resource, also_list) = match board.forbidden() {
+        None => return false,
+        Some(Forbidden::Pods) => ("/pods", true),
+        Some(Forbidden::PodsWatch) => ("/pods", false),
+        Some(Forbidden::Events) => ("/events", true),
+        Some(Forbidden::EventsWatch) => ("/events", false),
+    };
+    let path = request.path.split('?').next().unwrap_or_default();
+    let is_planning = request.path.contains("labelSelector=") && !request.is_watch();
+    request.method == "GET"
+        && path.ends_with(resource)
+        && !is_planning
+        && (also_list || request.is_watch())
 }
 
 /// Passes a watch on, byte for byte, until one side ends it or a fault does.
@@ -114,6 +145,10 @@ async fn watch(
                 let chunk = format!("{:x}\r\n{line}\r\n0\r\n\r\n", line.len());
                 return stream.write_all(chunk.as_bytes()).await;
             }
+        }
+        if is_forbidden(board, request) {
+            // The server ends it, as it ends every watch in its time, and takes no other.
+            return stream.write_all(b"0\r\n\r\n").await;
         }
         if let Ok(read) = timeout(LOOK, from.read(&mut bytes)).await {
             let length = read?;

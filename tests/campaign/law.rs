@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::{
     marked,
     plan::{End, Fault, Frozen, Stage},
+    series::SeriesFault,
     switchboard::Scrape,
     trial::{AFTER, KILLED, OVER, REPLICAS, STEP, Trial},
-    truth::{answered, worst},
+    truth::{Look, answered, worst},
 };
 use crate::{judge::JUDGED, support::homeostat};
 
@@ -73,7 +74,7 @@ fn ends_as_it_may(trial: &Trial, broken: &mut Vec<String>) {
     let ended = trial.plan.has(|fault| matches!(fault, Fault::End(_)));
     let known = match trial.done.code {
         Some(0 | 10 | 11) => true,
-        Some(1) => !trial.plan.is_control(),
+        Some(1) => !trial.plan.is_harmless(),
         Some(130) => ended,
         None => trial.has_end(End::Kill),
         Some(_) => false,
@@ -118,9 +119,57 @@ fn recording(trial: &Trial, run: &Path, broken: &mut Vec<String>) -> Option<Valu
         Some(10) => fail_was_seen(trial, &verdict, broken),
         Some(_) | None => {}
     }
+    if trial.plan.is_harmless() {
+        pods_are_known(&verdict, is_complete, broken);
+    }
+    let born = Fault::Series(SeriesFault::ErrorsBorn);
+    if is_complete && trial.plan.faults.iter().map(|planned| planned.fault).eq([born]) {
+        birth_counts(trial, &verdict, broken);
+    }
     nothing_is_half_written(trial, run, broken);
     phases_are_kept(trial, run, &manifest, broken);
     Some(verdict)
+}
+
+/// Nothing was broken that anything rests on. A busy machine may lose pages, and may be slow to
+/// replace pods, but what became of them is known.
+fn pods_are_known(verdict: &Value, is_complete: bool, broken: &mut Vec<String>) {
+    if is_complete && verdict["evidence"] != "confirmed" {
+        broken.push(format!("pods were killed and watched: evidence {}", verdict["evidence"]));
+    }
+    let lists: &[&str] = if is_complete { &["steady", "checks"] } else { &["steady"] };
+    for list in lists {
+        let of_pods =
+            |check: &&Value| check["id"].as_str().is_some_and(|id| id.starts_with("ready."));
+        for check in verdict[list].as_array().into_iter().flatten().filter(of_pods) {
+            if check["verdict"] == "inconclusive" {
+                let (id, outcome) = (&check["id"], &check["verdict"]);
+                broken.push(format!("pods were watched: {id} in {list} is {outcome}"));
+            }
+        }
+    }
+}
+
+/// Nothing was wrong but a counter of errors that one page has and the page before it had not. It
+/// began at 0 between the two: one point outside is a violation, whatever else was not seen.
+fn birth_counts(trial: &Trial, verdict: &Value, broken: &mut Vec<String>) {
+    let during = spans(trial).into_iter().find(|span| span.0 == Stage::During);
+    let Some((_, from, to)) = during else { return };
+    // Pages further apart may not lie in the window of one point.
+    let near = |pair: &[Scrape]| pair[1].at.since(pair[0].at) < OVER / 2;
+    let born = |pair: &&[Scrape]| errors_shown(pair, from, to) >= 0.15;
+    if !trial.scrapes.windows(2).filter(born).any(near) {
+        return;
+    }
+    let found = |list: &str, id: &str| {
+        let mut checks = verdict[list].as_array().into_iter().flatten();
+        checks.find(|check| check["id"] == id).cloned().unwrap_or_default()
+    };
+    let id = "error_ratio.during.below";
+    let (before, check) = (found("steady", id), found("checks", id));
+    if before["verdict"] == "pass" && check["verdict"] != "fail" {
+        broken.push(format!("a counter of errors was born and {id} is {}", check["verdict"]));
+    }
 }
 
 /// A pass: the fault happened, callers were there and were served, and we were seen to look.
@@ -155,6 +204,39 @@ fn pass_was_earned(trial: &Trial, broken: &mut Vec<String>) {
             broken.push(format!("a pass, and callers saw {saw:?}"));
         }
     }
+    for (stage, from, to) in spans(trial).into_iter().filter(|span| span.0 != Stage::Before) {
+        // The windows of *during* reach beyond it, those of *after* do not.
+        let edge = if stage == Stage::During { Duration::ZERO } else { EDGE };
+        let shown = errors_shown(&trial.scrapes, from.plus(edge), to.minus(edge));
+        if shown >= 0.15 {
+            broken.push(format!("a pass, and pages showed {shown:.2} of errors in {stage:?}"));
+        }
+    }
+    if let Some(blind) = trial.blind
+        && !came_back(&trial.looks, trial.began(Stage::During), blind)
+    {
+        broken.push("a pass, and nobody may have seen the pods come back".to_owned());
+    }
+}
+
+/// The greatest share of errors between two readable pages, the second of them in a stretch.
+fn errors_shown(scrapes: &[Scrape], from: Time, to: Time) -> f64 {
+    let read: Vec<_> = scrapes
+        .iter()
+        .filter_map(|scrape| Some((scrape.at, scrape.total?, scrape.errors)))
+        .collect();
+    let share = |pair: &[(Time, f64, f64)]| {
+        let [(_, total, errors), (at, more, wrong)] = *pair else { return None };
+        (from <= at && at <= to && more > total).then(|| (wrong - errors) / (more - total))
+    };
+    read.windows(2).filter_map(share).fold(0.0, f64::max)
+}
+
+/// Whether all pods were ready again, after some were not, before nobody could watch them.
+fn came_back(looks: &[Look], during: Option<Time>, blind: Time) -> bool {
+    let seen = |look: &&Look| during.is_some_and(|from| look.at >= from) && look.at <= blind;
+    let mut ready = looks.iter().filter(seen).map(|look| look.ready);
+    ready.any(|ready| ready < REPLICAS) && ready.any(|ready| ready >= REPLICAS)
 }
 
 /// A fail: what failed did happen.
@@ -168,7 +250,9 @@ fn fail_was_seen(trial: &Trial, verdict: &Value, broken: &mut Vec<String>) {
     for check in failed.filter(|check| check["verdict"] == "fail") {
         let id = check["id"].as_str().unwrap_or_default();
         let was_so = match id.split('.').next() {
-            Some("error_ratio") => saw.errors >= 0.02,
+            Some("error_ratio") => {
+                saw.errors >= 0.02 || errors_shown(&trial.scrapes, from, trial.ended) >= 0.02
+            }
             Some("latency_p99") => saw.slow > 0.0,
             Some("ready") => stayed_unready(trial),
             Some(_) | None => false,
@@ -303,7 +387,11 @@ fn check(pages: &str, want: usize) {
     let mut total = 0.0;
     let mut scrape = |(n, page): (i64, char)| {
         total += if page == 'f' { 0.0 } else { 1.0 };
-        Scrape { at: Time::from_millis(n * 500), total: (page != '-').then_some(total) }
+        Scrape {
+            at: Time::from_millis(n * 500),
+            total: (page != '-').then_some(total),
+            errors: 0.0,
+        }
     };
     let scrapes: Vec<Scrape> = (0..).zip(pages.chars()).map(&mut scrape).collect();
     let end = Time::from_millis(i64::try_from(scrapes.len()).unwrap() * 500);
@@ -316,4 +404,29 @@ fn a_point_without_two_pages_that_differ_is_unseen() {
     check("oooooooo--oooooo", 0);
     check("oooooooo-------o", 5);
     check("ooooooooffffffff", 5);
+}
+
+#[test]
+fn errors_count_between_the_pages_that_were_read() {
+    let read = |n: i64, total: f64, errors: f64| Scrape {
+        at: Time::from_millis(n * 500),
+        total: Some(total),
+        errors,
+    };
+    let lost = Scrape { at: Time::from_millis(500), total: None, errors: 9.0 };
+    let scrapes = [read(0, 100.0, 0.0), lost, read(2, 200.0, 0.0), read(3, 400.0, 100.0)];
+    let shown = |from, to| errors_shown(&scrapes, Time::from_millis(from), Time::from_millis(to));
+    assert!((shown(0, 2_000) - 0.5).abs() < 1e-9);
+    assert!(shown(0, 1_400).abs() < 1e-9);
+}
+
+#[test]
+fn who_is_blind_before_the_last_pod_is_ready_has_not_seen_it() {
+    let look = |(n, ready): (i64, usize)| {
+        let at = Time::from_millis(n * 1_000);
+        Look { at, total: 0.0, errors: 0.0, slow: 0.0, ready }
+    };
+    let looks: Vec<Look> = (0..).zip([6, 6, 4, 5, 6, 6]).map(look).collect();
+    let seen = |blind| came_back(&looks, Some(Time::from_millis(1_000)), Time::from_millis(blind));
+    assert_eq!((seen(1_500), seen(3_500), seen(4_500)), (false, false, true));
 }

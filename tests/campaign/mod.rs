@@ -6,11 +6,13 @@
 
 mod api;
 mod http;
+mod later;
 mod law;
 mod marked;
 mod page;
 mod plan;
 mod proxy;
+mod series;
 mod switchboard;
 mod table;
 mod trial;
@@ -32,8 +34,9 @@ use table::{Exit, Row};
 use trial::Trial;
 
 /// Played by every run of the tests: no fault; a torn page; a kill; a deletion that is refused; a
-/// witness that freezes; a target that is cut; real errors; a SIGTERM.
-const FEW: &[u64] = &[8, 68, 3, 1, 4, 6, 284, 11];
+/// witness that freezes; a target that is cut; real errors; a SIGTERM; a counter of errors that is
+/// born; pods, then events, that may not be watched; late answers to a kill.
+const FEW: &[u64] = &[8, 68, 3, 1, 4, 6, 284, 11, 1_001, 1_003, 1_023, 1_004];
 
 /// How often a seed without a fault is tried at most.
 const ATTEMPTS: usize = 3;

@@ -14,11 +14,6 @@ const ERROR_PAGE: &str =
 const PIECES: usize = 8;
 const APART: Duration = Duration::from_millis(250);
 
-/// How many requests a page of the gateway counts.
-pub(super) fn total(page: &[u8]) -> Option<f64> {
-    sum(&String::from_utf8_lossy(page), |line| line.starts_with("gateway_requests_total{"))
-}
-
 /// The sum of the samples whose lines are `such`; none when there is no such line.
 pub(super) fn sum(page: &str, such: impl Fn(&str) -> bool) -> Option<f64> {
     let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();

@@ -4,12 +4,17 @@
 
 use std::{fmt, time::Duration};
 
+use super::{
+    later::{self, Forbidden, SlowWrite},
+    series::{SeriesFault, Stamps},
+};
+
 /// Every so many seeds nothing is broken, and the run has to pass: a law that is kept by never
 /// passing would show nothing.
 const CONTROL_EVERY: u64 = 8;
 
 /// Longer than any run.
-const FOR_GOOD: Duration = Duration::from_secs(600);
+pub(super) const FOR_GOOD: Duration = Duration::from_secs(600);
 
 /// How the page of a target is spoilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +172,10 @@ pub(super) enum Fault {
     End(End),
     /// The experiment's own fault is a program that does nothing for a long time.
     IdleProgram,
+    Series(SeriesFault),
+    Stamps(Stamps),
+    Forbidden(Forbidden),
+    Writes(SlowWrite),
 }
 
 /// The part of a run in which a fault begins.
@@ -246,6 +255,9 @@ const ENDS: &[End] = &[End::Kill, End::Kill, End::Kill, End::Term, End::TermTwic
 impl Plan {
     /// The combination of a seed: none, or one to three faults of different kinds.
     pub(super) fn of(seed: u64) -> Self {
+        if seed >= later::FIRST {
+            return Self { seed, faults: later::faults(seed) };
+        }
         if seed.is_multiple_of(CONTROL_EVERY) {
             return Self { seed, faults: Vec::new() };
         }
@@ -271,6 +283,27 @@ impl Plan {
         self.faults.iter().any(|planned| such(planned.fault))
     }
 
+    /// Whether nothing is broken that anything rests on.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.faults.iter().all(|planned| match planned.fault {
+            Fault::Forbidden(Forbidden::Events | Forbidden::EventsWatch)
+            | Fault::Writes(SlowWrite::Answer | SlowWrite::EvictAnswer) => true,
+            // It may be late for what was promised.
+            Fault::Writes(SlowWrite::Deed)
+            | Fault::Forbidden(Forbidden::Pods | Forbidden::PodsWatch)
+            | Fault::Series(_)
+            | Fault::Stamps(_)
+            | Fault::IdleProgram
+            | Fault::Delete(_)
+            | Fault::Lab(_)
+            | Fault::Page(..)
+            | Fault::Discovery(_)
+            | Fault::Api(_)
+            | Fault::Freeze(_)
+            | Fault::End(_) => false,
+        })
+    }
+
     /// What makes a pass a lie, whatever else is true; none when a pass is possible.
     pub(super) fn never_passes(&self) -> Option<&'static str> {
         self.faults.iter().find_map(|planned| match planned.fault {
@@ -280,19 +313,28 @@ impl Plan {
                 Some("no pod was deleted")
             }
             Fault::IdleProgram => Some("no pod was deleted"),
+            Fault::Forbidden(Forbidden::Pods | Forbidden::PodsWatch)
+                if planned.stage < Stage::During =>
+            {
+                Some("no pod could be watched")
+            }
             Fault::Delete(DeleteFault::AnswerLost)
             | Fault::Lab(LabFault::NoRetries)
             | Fault::Page(..)
             | Fault::Discovery(_)
             | Fault::Api(_)
             | Fault::Freeze(_)
+            | Fault::Series(_)
+            | Fault::Stamps(_)
+            | Fault::Forbidden(_)
+            | Fault::Writes(_)
             | Fault::End(_) => None,
         })
     }
 }
 
 impl Fault {
-    fn same_kind(self, other: Self) -> bool {
+    pub(super) fn same_kind(self, other: Self) -> bool {
         match (self, other) {
             (Self::Page(mine, _), Self::Page(its, _)) => mine == its,
             (Self::Freeze(mine), Self::Freeze(its)) => mine == its,
@@ -302,12 +344,12 @@ impl Fault {
     }
 
     /// Whether it is there from the beginning to the end.
-    fn is_lasting(self) -> bool {
-        matches!(self, Self::Delete(_) | Self::Lab(_) | Self::IdleProgram)
+    pub(super) fn is_lasting(self) -> bool {
+        matches!(self, Self::Delete(_) | Self::Lab(_) | Self::IdleProgram | Self::Writes(_))
     }
 }
 
-fn pick(rng: &mut fastrand::Rng) -> Fault {
+pub(super) fn pick(rng: &mut fastrand::Rng) -> Fault {
     let one = |n: usize, rng: &mut fastrand::Rng| rng.usize(..n);
     match rng.u32(..100) {
         0..32 => Fault::Page(Whose::Gateway, PAGE[one(PAGE.len(), rng)]),
@@ -322,7 +364,7 @@ fn pick(rng: &mut fastrand::Rng) -> Fault {
     }
 }
 
-fn timed(rng: &mut fastrand::Rng, fault: Fault) -> Planned {
+pub(super) fn timed(rng: &mut fastrand::Rng, fault: Fault) -> Planned {
     if fault.is_lasting() {
         return Planned { fault, stage: Stage::Start, offset: Duration::ZERO, lasts: FOR_GOOD };
     }
@@ -377,6 +419,10 @@ impl fmt::Display for Fault {
             Self::Lab(how) => write!(f, "lab {how:?}"),
             Self::End(how) => write!(f, "signal {how:?}"),
             Self::IdleProgram => f.write_str("idle program"),
+            Self::Series(how) => write!(f, "series {how:?}"),
+            Self::Stamps(how) => write!(f, "stamps {how:?}"),
+            Self::Forbidden(what) => write!(f, "forbidden {what:?}"),
+            Self::Writes(how) => write!(f, "writes {how:?}"),
         }
     }
 }

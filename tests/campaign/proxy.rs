@@ -25,6 +25,7 @@ use super::{
     http::{Answer, Request},
     page,
     plan::{ApiFault, DiscoveryFault, PageFault, Whose},
+    series::{self, Counts},
     switchboard::{Scrape, Switchboard},
 };
 
@@ -209,22 +210,33 @@ impl House {
         if fault == Some(PageFault::Frozen) {
             page = page.map(|page| self.board.keep(target, page));
         }
-        let Ok(page) = page else {
+        let Ok(mut page) = page else {
             self.asked(whose, at, None);
             return page.map(drop);
         };
-        let total = page::total(&page.body).filter(|_| fault.is_none_or(page::is_readable));
+        let mut counts = series::count(&String::from_utf8_lossy(&page.body));
+        if whose == Whose::Gateway {
+            let text = String::from_utf8_lossy(&page.body);
+            let mut text = series::rewrite(&text, self.board.series(), self.board.has_gone);
+            counts = series::count(&text);
+            if let Some(stamps) = self.board.stamps() {
+                (text, counts) = series::stamp(&text, stamps, at);
+            }
+            page.body = text.into_bytes();
+        }
+        counts.total = counts.total.filter(|_| fault.is_none_or(page::is_readable));
         let sent = match fault {
             None | Some(PageFault::Frozen) => stream.write_all(&page.bytes()).await,
             Some(fault) => page::spoil(&mut stream, page, fault).await,
         };
-        self.asked(whose, at, total.filter(|_| sent.is_ok()));
+        self.asked(whose, at, sent.is_ok().then_some(counts));
         sent
     }
 
-    fn asked(&self, whose: Whose, at: homeostat::time::Time, total: Option<f64>) {
+    fn asked(&self, whose: Whose, at: homeostat::time::Time, counts: Option<Counts>) {
+        let (total, errors) = counts.map_or((None, 0.0), |counts| (counts.total, counts.errors));
         match whose {
-            Whose::Gateway => self.board.note(Scrape { at, total }),
+            Whose::Gateway => self.board.note(Scrape { at, total, errors }),
             Whose::Pods => {}
         }
     }

@@ -11,11 +11,15 @@ use homeostat::{clock::Clock, time::Time};
 
 use super::{
     http::Answer,
+    later::{Forbidden, SlowWrite},
     plan::{ApiFault, DeleteFault, DiscoveryFault, Fault, PageFault, Whose},
+    series::{SeriesFault, Stamps},
 };
 
 /// The faults of one run, each with its time, and what the proxy notes meanwhile.
 pub(super) struct Switchboard {
+    /// Whether a series of errors is there until a fault takes it away.
+    pub(super) has_gone: bool,
     clock: Clock,
     broken: Mutex<Vec<Broken>>,
     asked: Mutex<Vec<Scrape>>,
@@ -28,6 +32,13 @@ struct Broken {
     to: Time,
 }
 
+/// What is broken, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since<T> {
+    pub(super) what: T,
+    pub(super) from: Time,
+}
+
 /// Somebody asked for the page of the gateway.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scrape {
@@ -35,12 +46,14 @@ pub(super) struct Scrape {
     pub(super) at: Time,
     /// How many requests the page counts, when a whole and readable page was answered.
     pub(super) total: Option<f64>,
+    /// How many errors it counts, then.
+    pub(super) errors: f64,
 }
 
 impl Switchboard {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, has_gone: bool) -> Self {
         let (broken, asked, kept) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { clock, broken, asked, kept }
+        Self { has_gone, clock, broken, asked, kept }
     }
 
     pub(super) fn now(&self) -> Time {
@@ -55,10 +68,14 @@ impl Switchboard {
 
     /// The first fault that is on now and of which `such` says something.
     fn on<T>(&self, such: impl Fn(Fault) -> Option<T>) -> Option<T> {
+        self.on_since(such).map(|on| on.what)
+    }
+
+    fn on_since<T>(&self, such: impl Fn(Fault) -> Option<T>) -> Option<Since<T>> {
         let now = self.now();
         let broken = lock(&self.broken);
         let mut on = broken.iter().filter(|one| one.from <= now && now < one.to);
-        on.find_map(|one| such(one.fault))
+        on.find_map(|one| Some(Since { what: such(one.fault)?, from: one.from }))
     }
 
     pub(super) fn page(&self, whose: Whose) -> Option<PageFault> {
@@ -78,6 +95,30 @@ impl Switchboard {
 
     pub(super) fn delete(&self) -> Option<DeleteFault> {
         self.on(|fault| if let Fault::Delete(how) = fault { Some(how) } else { None })
+    }
+
+    pub(super) fn series(&self) -> Option<SeriesFault> {
+        self.on(|fault| if let Fault::Series(how) = fault { Some(how) } else { None })
+    }
+
+    pub(super) fn stamps(&self) -> Option<Since<Stamps>> {
+        self.on_since(|fault| if let Fault::Stamps(how) = fault { Some(how) } else { None })
+    }
+
+    pub(super) fn forbidden(&self) -> Option<Forbidden> {
+        self.on(|fault| if let Fault::Forbidden(what) = fault { Some(what) } else { None })
+    }
+
+    /// Since when nobody may watch pods, if it is so.
+    pub(super) fn blind(&self) -> Option<Time> {
+        let is_pods = |fault| {
+            matches!(fault, Fault::Forbidden(Forbidden::Pods | Forbidden::PodsWatch)).then_some(())
+        };
+        self.on_since(is_pods).map(|since| since.from)
+    }
+
+    pub(super) fn writes(&self) -> Option<SlowWrite> {
+        self.on(|fault| if let Fault::Writes(how) = fault { Some(how) } else { None })
     }
 
     /// Notes that the page of the gateway was asked for.

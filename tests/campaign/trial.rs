@@ -6,9 +6,11 @@ use homeostat::{clock::Clock, time::Time};
 use rustix::process::Signal;
 
 use super::{
+    later::SlowWrite,
     marked::{self, signal},
     plan::{End, Fault, Frozen, LabFault, Plan, Planned, Stage},
     proxy::Proxy,
+    series::SeriesFault,
     switchboard::{Scrape, Switchboard},
     truth::{self, Look, Witness},
 };
@@ -57,6 +59,8 @@ guard:
 /// All that is known of a trial when it is over.
 pub(super) struct Trial {
     pub(super) plan: Plan,
+    /// Since when pods could not be watched for want of a right, to the end.
+    pub(super) blind: Option<Time>,
     pub(super) done: Done,
     /// When each stage began, by the lines of progress.
     pub(super) stages: Vec<(Stage, Time)>,
@@ -81,7 +85,8 @@ impl Trial {
         let lab = LabProcess::start_with(&switches(&plan), &[(marked::NAME, &lab_mark)]);
         let (discovery, api) = (server(&lab, "sd"), server(&lab, "api"));
         let clock = Clock::system();
-        let board = Arc::new(Switchboard::new(clock.clone()));
+        let has_gone = plan.has(|fault| fault == Fault::Series(SeriesFault::ErrorsGone));
+        let board = Arc::new(Switchboard::new(clock.clone(), has_gone));
         let proxy = Proxy::start(Arc::clone(&board), discovery, api);
         let witness = Witness::begin(clock.clone(), discovery, api);
         let before =
@@ -122,8 +127,8 @@ impl Trial {
             let stays = |uid: &String| now.iter().any(|pod| pod.uid == *uid);
             before.iter().filter(|pod| !stays(&pod.uid)).count()
         });
-        let (run, scrapes) = (find_run(&lab.store()), board.scrapes());
-        Self { plan, done, stages, ended, looks, scrapes, lost, run, orphans, lab, lab_mark }
+        let (run, scrapes, blind) = (find_run(&lab.store()), board.scrapes(), board.blind());
+        Self { plan, blind, done, stages, ended, looks, scrapes, lost, run, orphans, lab, lab_mark }
     }
 
     /// When a stage began, if it did.
@@ -158,6 +163,9 @@ fn hypothesis(plan: &Plan) -> HypothesisFile {
     let text = HypothesisFile::text(HYPOTHESIS);
     if plan.has(|fault| fault == Fault::IdleProgram) {
         return text.set("fault", "{command: {argv: [sleep, \"600\"], timeout: 6s}}");
+    }
+    if plan.has(|fault| fault == Fault::Writes(SlowWrite::EvictAnswer)) {
+        return text.replace("count: 2", "count: 2, evict: true");
     }
     text
 }
@@ -234,7 +242,14 @@ impl Agenda<'_> {
                     self.due.push((again, Deed::Signal(self.pid, sent)));
                 }
             }
-            Fault::Page(..) | Fault::Discovery(_) | Fault::Api(_) | Fault::Delete(_) => {
+            Fault::Page(..)
+            | Fault::Discovery(_)
+            | Fault::Api(_)
+            | Fault::Delete(_)
+            | Fault::Series(_)
+            | Fault::Stamps(_)
+            | Fault::Forbidden(_)
+            | Fault::Writes(_) => {
                 self.board.put(planned.fault, planned.lasts);
             }
             // These were there from the start.
