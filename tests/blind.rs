@@ -60,3 +60,85 @@ fn who_may_not_list_pods_still_sees_events() {
     assert_eq!(verdict.steady("killed.during.total_at_most").outcome(), "pass");
     assert!(done.says("the account needs `list` and `watch` on `pods`"), "{done}");
 }
+
+fn no_kill_event() -> HypothesisFile {
+    hypothesis().set("checks", "[{indicator: killed, during: {total_at_most: 0}}]")
+}
+
+fn watches(asked: &str, what: &str) -> bool {
+    asked.starts_with("GET ") && asked.contains(&format!("/{what}?")) && asked.contains("watch=")
+}
+
+/// Three pods are killed, each with an event `Killing`; the watch of events is never answered.
+#[test]
+fn a_watch_of_events_that_hangs_sees_none() {
+    let lab = LabProcess::start(&[]);
+    let reply = |asked: &str| if watches(asked, "events") { Reply::Late } else { Reply::Pass };
+    let api = ApiProxy::start(&lab, Duration::from_secs(60), reply);
+    lab.run(&no_kill_event()).env("HOMEOSTAT_LAB_KUBECONFIG", api.kubeconfig()).run().exits(11);
+}
+
+/// All ten pods are deleted; the watch of pods hangs, for the whole run or for half a minute.
+#[track_caller]
+fn hung_pods(during: &str, hangs: usize) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let lab = LabProcess::start(&[]);
+    let hung = AtomicUsize::new(0);
+    let reply = move |asked: &str| {
+        let hang = watches(asked, "pods") && hung.fetch_add(1, Ordering::SeqCst) < hangs;
+        if hang { Reply::Late } else { Reply::Pass }
+    };
+    let api = ApiProxy::start(&lab, Duration::from_secs(60), reply);
+    let config = lab.kubeconfig();
+    let delete =
+        format!("kubectl --kubeconfig={config} -n shop delete pod -l app=api --wait=false");
+    let hypothesis = hypothesis()
+        .set("phases", &format!("{{before: 5s, during: {during}, after: 4s, step: 1s}}"))
+        .set("fault", &format!("{{command: {{argv: [sh, -c, \"{delete}\"]}}}}"))
+        .set("evidence", "[{indicator: gateway, during: {below: 9}}]")
+        .set(
+            "indicators",
+            "{ready: {pods_ready: app=api}, gateway: {gauge: gateway_endpoints, aggregate: min}}",
+        )
+        .set("checks", "[{indicator: ready, during: {above: 10}}]");
+    lab.run(&hypothesis).env("HOMEOSTAT_LAB_KUBECONFIG", api.kubeconfig()).run().exits(11);
+}
+
+#[test]
+fn a_watch_of_pods_that_hangs_sees_none() {
+    hung_pods("6s", usize::MAX);
+}
+
+#[test]
+fn a_watch_that_hung_was_blind_since_it_was_last_heard() {
+    hung_pods("40s", 1);
+}
+
+#[test]
+fn deletions_that_were_refused_killed_nothing() {
+    let lab = LabProcess::start(&[]);
+    let reply =
+        |asked: &str| if asked.starts_with("DELETE ") { Reply::Forbidden } else { Reply::Pass };
+    let api = ApiProxy::start(&lab, Duration::ZERO, reply);
+    let hypothesis = hypothesis()
+        .set("phases", "{before: 5s, during: 15s, after: 4s, step: 1s}")
+        .set("checks", "[{indicator: ready, during: {above: 1}}]");
+    let running = lab.run(&hypothesis).env("HOMEOSTAT_LAB_KUBECONFIG", api.kubeconfig()).start();
+    let store = lab.store();
+    crate::support::program::until("the injection", Duration::from_secs(60), || {
+        let run = crate::support::recording::find_run(&store)?;
+        let text = fs_err::read_to_string(run.join("run.json")).ok()?;
+        text.contains("\"injection\"").then_some(())
+    });
+    lab.disturb("rollout");
+    running.finish().exits(11);
+}
+
+#[test]
+fn pods_of_a_selector_that_matches_none_are_not_counted() {
+    let hypothesis = hypothesis()
+        .set("indicators", "{ready: {pods_ready: app=apii}}")
+        .set("checks", "[{indicator: ready, during: {below: 12}}]");
+    let lab = LabProcess::start(&[]);
+    lab.run(&hypothesis).run().exits(11);
+}

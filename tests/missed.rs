@@ -355,7 +355,7 @@ fn an_address_that_several_processes_answer_is_not_one_counter() {
     };
     let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
     let ended = target.run(&format!("{}{ERRORS}", TEXT.trim_end())).run().exits(11);
-    assert!(ended.says("is this address balanced over several processes?"), "{ended}");
+    assert!(ended.says("is it a counter, and of one process only?"), "{ended}");
 }
 
 #[test]
@@ -443,6 +443,163 @@ fn an_error_counter_whose_samples_are_refused_is_not_zero() {
     let target = ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment));
     let ended = target.run(&format!("{}{ERRORS}", TEXT.trim_end())).run().exits(11);
     assert!(ended.says("lines of metrics could not be read"), "{ended}");
+}
+
+/// A run of a text of its own, held to its exit code alone.
+#[track_caller]
+fn ends(target: &ScriptedTarget, text: &str, code: i32) {
+    target.run(text).run().exits(code);
+}
+
+fn single(page: impl Fn(&Moment) -> String + Send + 'static) -> ScriptedTarget {
+    ScriptedTarget::start(move |moment| fault_on(moment) + &page(moment))
+}
+
+fn with(text: &str) -> String {
+    format!("{}{text}", TEXT.trim_end())
+}
+
+/// A target away with the fault and back when it is over, beside a gateway that is well.
+fn away_and_back(page: fn(&Moment, f64) -> String) -> ScriptedTarget {
+    gateway_and(move |moment| {
+        let since = moment.fault.unwrap_or(0.0);
+        if (0.3..3.2).contains(&since) { String::new() } else { page(moment, since) }
+    })
+}
+
+#[test]
+fn errors_counted_while_a_target_was_away_are_not_none() {
+    let page = |moment: &Moment, since: f64| {
+        let errors = if since > 1.0 { 5000 } else { 0 };
+        format!("{}requests_total{{code=\"503\"}} {errors}\n", requests(moment))
+    };
+    ends(&away_and_back(page), &with(ERRORS), 11);
+}
+
+#[test]
+fn a_label_that_is_new_after_an_absence_is_not_none() {
+    let page = |moment: &Moment, since: f64| {
+        let born = if since > 1.0 { "requests_total{code=\"503\"} 5000\n" } else { "" };
+        requests(moment) + born
+    };
+    ends(&away_and_back(page), &with(ERRORS), 11);
+}
+
+#[test]
+fn a_series_that_leaves_its_page_and_comes_back_higher_counted() {
+    let page = |moment: &Moment| {
+        let errors = match moment.fault {
+            None if moment.up < 3.0 => "requests_total{code=\"503\"} 7\n",
+            Some(since) if since > 1.0 => "requests_total{code=\"503\"} 507\n",
+            _ => "",
+        };
+        requests(moment) + errors
+    };
+    ends(&single(page), &with(ERRORS), 11);
+}
+
+#[test]
+fn slow_requests_counted_while_a_target_was_away_are_not_none() {
+    let gateway = |moment: &Moment| {
+        let all = moment.up * 300.0;
+        fault_on(moment) + &histogram(200, all, all)
+    };
+    let target = ScriptedTarget::start(gateway).beside(|moment| {
+        let since = moment.fault.unwrap_or(0.0);
+        let (quick, slow) = (moment.up * 100.0, if since > 1.0 { 5000.0 } else { 0.0 });
+        if (0.3..3.2).contains(&since) {
+            String::new()
+        } else {
+            histogram(200, quick, quick + slow)
+        }
+    });
+    ends(&target, &with(LATENCY), 11);
+}
+
+/// A false FAIL: the counter shows, when it is back, that it never stopped.
+#[test]
+fn throughput_of_a_target_that_was_away_did_not_fall() {
+    let text = "
+  served: {rate: requests_total, over: 2s}
+checks: [{indicator: served, during: {above: 350/s}}]
+";
+    ends(&away_and_back(|moment, _| requests(moment)), &with(text), 11);
+}
+
+/// A counter that, since the fault, is one less than before at every `every`th reading, `most` times.
+fn dipping(
+    value: impl Fn(&Moment) -> f64 + Send + 'static,
+    line: &'static str,
+    every: u64,
+    most: u64,
+) -> impl Fn(&Moment) -> String + Send + 'static {
+    let state = std::sync::Mutex::new((0_u64, 0.0_f64));
+    move |moment: &Moment| {
+        let mut state = state.lock().unwrap();
+        let mut now = value(moment).max(state.1);
+        if moment.fault.is_some_and(|since| since < 6.5) {
+            state.0 += 1;
+            if state.0.is_multiple_of(every) && state.0 / every <= most {
+                now = state.1 - 1.0;
+            }
+        }
+        state.1 = now;
+        format!("{line} {now}\n")
+    }
+}
+
+/// A third of all requests fail. Every second reading since the fault is one less than the one
+/// before it: 7 of some 50 scrapes.
+#[test]
+fn a_counter_that_dips_by_one_hides_no_errors() {
+    let turn = std::sync::Mutex::new((0_u32, 0.0));
+    let page = move |moment: &Moment| {
+        let mut turn = turn.lock().unwrap();
+        let now = 5e6 + (moment.up * 100.0).floor();
+        let falls = moment.fault.is_some_and(|since| since < 6.5) && turn.0 % 2 == 1;
+        *turn = (turn.0 + 1, if falls { turn.1 - 1.0 } else { now });
+        let errors = moment.fault.unwrap_or(0.0) * 40.0;
+        format!(
+            "requests_total{{code=\"200\"}} {}\nrequests_total{{code=\"503\"}} {errors}\n",
+            turn.1
+        )
+    };
+    let text = "
+  errors: {ratio: 'requests_total{code=~\"5..\"}', of: requests_total, over: 2s}
+checks: [{indicator: errors, during: {below: 1%}}]
+";
+    ends(&single(page), &with(text).replace("before: 5s", "before: 18s"), 11);
+}
+
+#[test]
+fn a_counter_that_stands_and_dips_by_one_is_no_throughput() {
+    let served =
+        |moment: &Moment| 5e6 + ((moment.up - moment.fault.unwrap_or(0.0)) * 100.0).floor();
+    let dips = dipping(served, "checkouts_total", 3, 4);
+    let text = "
+  checkouts: {rate: checkouts_total, over: 2s}
+checks: [{indicator: checkouts, during: {above: 50/s}}]
+";
+    ends(&single(dips), &with(text).replace("before: 5s", "before: 18s"), 11);
+}
+
+/// A false FAIL.
+#[test]
+fn one_dip_of_a_counter_of_errors_is_no_burst() {
+    let dips = dipping(|_| 5000.0, "requests_total{code=\"503\"}", 3, 1);
+    ends(&single(move |moment| requests(moment) + &dips(moment)), &with(ERRORS), 11);
+}
+
+const TARGETS_LOST: &str = "{targets_lost: up, at_least: 1}";
+const FAULT_ON: &str = "{indicator: fault_on, during: {above: 1}}";
+
+#[test]
+fn an_up_that_a_page_shows_is_no_target() {
+    let page = |moment: &Moment| {
+        let up = u8::from(moment.fault.is_none_or(|since| since < 1.0));
+        format!("up{{job=\"db\"}} {up}\n{}", requests(moment))
+    };
+    ends(&single(page), &with(ERRORS).replace(FAULT_ON, TARGETS_LOST), 11);
 }
 
 #[test]

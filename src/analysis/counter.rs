@@ -48,6 +48,8 @@ pub(super) struct Uncounted {
 pub(super) enum Side {
     /// Before the first one.
     First,
+    /// Between two that no window holds both of.
+    Between,
     /// After the last one of a process.
     Last,
 }
@@ -61,7 +63,7 @@ impl Uncounted {
     pub(super) fn touches(&self, from: Time, to: Time) -> bool {
         match self.side {
             Side::First => self.to > from && self.to <= to && self.from <= from,
-            Side::Last => self.from < to && self.to > from,
+            Side::Between | Side::Last => self.from < to && self.to > from,
         }
     }
 }
@@ -122,6 +124,11 @@ impl<'a> Counters<'a> {
             let at_most = at_most.min(MOST);
             counter.uncounted.push(Uncounted { from, to, at_most, side: Side::First });
         }
+        // One that says itself when it began is told above.
+        let told = |to: Time| counter.uncounted.iter().any(|other| other.to == to);
+        let apart: Vec<Uncounted> =
+            apart(&counter.series, self.over, run).filter(|between| !told(between.to)).collect();
+        counter.uncounted.extend(apart);
         let mut ends = life.falls.clone();
         ends.extend(life.last.zip(self.death(series, &life, run.end)));
         for (last, to) in ends.into_iter().filter(|(_, to)| *to >= run.start) {
@@ -206,6 +213,22 @@ impl Life {
         }
         life
     }
+}
+
+/// What was counted between two samples that are farther apart than a window is long: no rate has
+/// both, so that none counts it, and it may have been counted at any time between them. A target
+/// that was away and comes back shows that it went on counting.
+fn apart(series: &Series, over: Duration, run: &Run) -> impl Iterator<Item = Uncounted> {
+    let samples = series.times.iter().copied().zip(series.values.iter().copied());
+    let real = samples.filter(|(time, value)| *time <= run.end && !value.is_nan());
+    let real: Vec<(Time, f64)> = real.collect();
+    let between = |pair: &[(Time, f64)]| {
+        let [(from, before), (to, value)] = *pair else { return None };
+        let rise = if value < before { value } else { value - before };
+        let apart = to.since(from) > over && to >= run.start && rise > 0.0;
+        apart.then_some(Uncounted { from, to, at_most: rise.min(MOST), side: Side::Between })
+    };
+    real.windows(2).filter_map(between).collect::<Vec<_>>().into_iter()
 }
 
 /// The rate of a counter up to the sample at a place; 0 when nothing was there to compare.

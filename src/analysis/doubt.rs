@@ -11,7 +11,7 @@ use crate::{
     frame::Observed,
     hypothesis::{
         model::{Absent, Indicator, IndicatorKind},
-        selector::{Matcher, SeriesSelector},
+        selector::{LabelSelector, Matcher, SeriesSelector},
     },
     sample::{Labels, Series, is_stale},
 };
@@ -43,7 +43,12 @@ pub enum Doubt {
         /// Those in which its pattern is found, though it does not match all of them.
         within: Vec<String>,
     },
-    /// A counter fell again and again: no process begins so often.
+    /// A selector of pods matched none in the whole run, where there were pods.
+    NoSuchPods {
+        /// The selector.
+        selector: String,
+    },
+    /// A counter fell as none does whose process begins again.
     CounterFalls {
         /// The series.
         series: String,
@@ -82,6 +87,7 @@ impl Doubt {
         match self {
             Self::NoSuchLabel { .. } => Some("matches_nothing"),
             Self::NoSuchValue { within, .. } => (!within.is_empty()).then_some("matches_nothing"),
+            Self::NoSuchPods { .. } => Some("matches_nothing"),
             Self::CounterFalls { .. } => Some("counter_falls"),
             Self::BucketsDiffer { .. } | Self::StoodStill { .. } | Self::NeverMoved { .. } => None,
         }
@@ -111,10 +117,13 @@ impl fmt::Display for Doubt {
                     ", and a pattern has to match all of a value: `{matcher}` does not match {near}"
                 )
             }
+            Self::NoSuchPods { selector } => {
+                write!(f, "`{selector}` matched no pod in the whole run")
+            }
             Self::CounterFalls { series, falls, steps } => {
                 write!(
                     f,
-                    "{series} fell in {falls} of {steps} scrapes: is this address balanced over several processes?"
+                    "{series} fell in {falls} of {steps} scrapes: is it a counter, and of one process only?"
                 )
             }
             Self::BucketsDiffer { bounds, without } => {
@@ -154,9 +163,10 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
             found.chain(falls(&buckets, observed)).collect()
         }
         IndicatorKind::Ratio { part, whole, .. } => {
-            let part = unmatched(part).filter(|doubt| !may_be_absent(doubt));
-            let found = part.into_iter().chain(unmatched(whole));
-            found.chain(falls(whole, observed)).collect()
+            let named = unmatched(part).filter(|doubt| !may_be_absent(doubt));
+            let found = named.into_iter().chain(unmatched(whole));
+            let falls = falls(whole, observed).or_else(|| falls(part, observed));
+            found.chain(falls).collect()
         }
         IndicatorKind::Rate { counter, .. } => {
             unmatched(counter).into_iter().chain(falls(counter, observed)).collect()
@@ -165,9 +175,8 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
             let found = unmatched(gauge).into_iter().chain(still(gauge, observed));
             found.chain(stood_still(gauge, observed)).collect()
         }
-        IndicatorKind::PodsReady { .. }
-        | IndicatorKind::EventCount { .. }
-        | IndicatorKind::PromQl(_) => Vec::new(),
+        IndicatorKind::PodsReady { selector } => no_pods(selector, observed).into_iter().collect(),
+        IndicatorKind::EventCount { .. } | IndicatorKind::PromQl(_) => Vec::new(),
     }
 }
 
@@ -210,14 +219,26 @@ fn unmatched(selector: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     })
 }
 
-/// A counter that falls in a fifth of its scrapes, and more than twice: it is not one counter but
-/// several, which answer in turn, and a rate over them counts what never happened.
+/// A selector that no pod matched, where some were seen.
+fn no_pods(selector: &LabelSelector, observed: &Observed) -> Option<Doubt> {
+    let matches = observed.pods.iter().any(|pod| selector.matches(&pod.labels));
+    let none = !observed.pods.is_empty() && !matches;
+    none.then(|| Doubt::NoSuchPods { selector: selector.text().to_owned() })
+}
+
+/// A counter that falls in a fifth of its scrapes, and more than twice, or once to where no process
+/// that began again can be: it is not one counter but several, which answer in turn, or none at
+/// all, and a rate over it counts what never happened.
 fn falls(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     let fell = |series: &Series| {
         let real: Vec<f64> = real_values(series).filter(|value| !value.is_nan()).collect();
         let falls = real.windows(2).filter(|pair| pair[1] < pair[0]).count();
         let steps = real.len().saturating_sub(1);
-        (falls > 2 && falls * 5 >= steps).then(|| (falls, steps, series.labels.to_string()))
+        // One that began again counts from 0: it cannot be near where it was at once.
+        let rose: f64 = real.windows(2).map(|pair| (pair[1] - pair[0]).max(0.0)).sum();
+        let dips = |pair: &[f64]| pair[1] < pair[0] && pair[1] > pair[0] / 2.0 && pair[1] > rose;
+        let several = falls > 2 && falls * 5 >= steps || real.windows(2).any(dips);
+        several.then(|| (falls, steps, series.labels.to_string()))
     };
     let of = observed.raw.of_metric(&counters.metric);
     let of = of.filter(|series| counters.matches(&series.labels)).filter_map(fell);
@@ -289,7 +310,7 @@ mod tests {
     use crate::{
         analysis::{
             notation::{secs, set},
-            scene::{hypothesis, watched},
+            scene::{hypothesis, pod, watched},
         },
         hypothesis::model::Aggregate,
         number::Share,
@@ -349,8 +370,12 @@ mod tests {
     #[test]
     fn a_counter_that_falls_again_and_again_is_several() {
         let turns = "570 572 560 571 573 561 572 574 562 573";
-        let want = "r{code=\"200\"} fell in 3 of 9 scrapes: is this address balanced over several processes?";
+        let want =
+            "r{code=\"200\"} fell in 3 of 9 scrapes: is it a counter, and of one process only?";
         check("r{code=\"200\"}", &[("r{code=\"200\"}", turns)], &[want]);
+        let want =
+            "r{code=\"200\"} fell in 1 of 5 scrapes: is it a counter, and of one process only?";
+        check("r{code=\"200\"}", &[("r{code=\"200\"}", "5000 5001 5000 5001 5002 5003")], &[want]);
         // A process that begins again, even twice.
         check("r{code=\"200\"}", &[("r{code=\"200\"}", "5 6 0 1 2 3 0 1 2")], &[]);
         check(
@@ -358,6 +383,23 @@ mod tests {
             &[("r{code=\"200\"}", "5 6 0 1 2 0 1 2 3 0 1 2 3 4 5 6 7 8")],
             &[],
         );
+    }
+
+    #[test]
+    fn pods_that_are_not_there_are_no_zero() {
+        let mut observed = watched(vec![pod("a")]);
+        let doubts = |selector: &str, observed: &Observed| {
+            let selector = LabelSelector::parse(selector).unwrap();
+            let kind = IndicatorKind::PodsReady { selector };
+            doubts(&hypothesis(vec![kind]).indicators[0], observed)
+        };
+        let said: Vec<String> =
+            doubts("app=apii", &observed).iter().map(Doubt::to_string).collect();
+        assert_eq!(said, ["`app=apii` matched no pod in the whole run"]);
+        assert!(doubts("app=api", &observed).is_empty());
+        // Of a namespace without pods, or one that was not seen, nothing is known.
+        observed.pods.clear();
+        assert!(doubts("app=apii", &observed).is_empty());
     }
 
     #[test]

@@ -306,7 +306,7 @@ impl<'a> Plan<'a> {
         for uncounted in counters.iter().flat_map(|counter| &counter.uncounted) {
             if uncounted.touches(at.minus(over), at) {
                 match uncounted.side {
-                    Side::First => sum.first += uncounted.at_most,
+                    Side::First | Side::Between => sum.first += uncounted.at_most,
                     Side::Last if self.lost_counts => sum.lost += uncounted.at_most,
                     Side::Last => {}
                 }

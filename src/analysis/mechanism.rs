@@ -25,7 +25,9 @@ pub(super) fn mechanisms(
         Mechanism::Indicator { indicator, level, since } => {
             let named = hypothesis.indicator(*indicator);
             let show = |value| named.unit.show(value);
-            let (state, seen) = match reached(&tracks[indicator.0], *level, *since, &named.unit) {
+            let alone = observed.injected_at.map(|at| at.plus(named.over()));
+            let track = &tracks[indicator.0];
+            let (state, seen) = match reached(track, *level, *since, &named.unit, alone) {
                 Reached::Yes(point) => {
                     let at = point.time.clock_text();
                     (MechanismState::Held, format!("{} at {at} UTC", show(point.value)))

@@ -40,7 +40,9 @@ impl<'a> Injected<'a> {
                     | FaultAction::BackgroundEnded
                     | FaultAction::Undone => false,
                 };
-                let rows = observed.fault.iter().filter(kills);
+                // A deletion that was refused killed nothing.
+                let rows =
+                    observed.fault.iter().filter(kills).filter(|row| row.may_have_been_done());
                 let killed = rows.filter_map(|row| row.uid.as_deref()).collect();
                 Self { asked, killed: Some(killed) }
             }
@@ -236,7 +238,9 @@ mod tests {
             ok: true,
             detail: String::new(),
         };
-        let fault = killed.iter().map(row).collect();
+        let mut fault: Vec<FaultRow> = killed.iter().map(row).collect();
+        // One that was refused, of a pod that was lost all the same.
+        fault.push(FaultRow { ok: false, detail: "forbidden".to_owned(), ..row(&"p2") });
         let observed = Observed { fault, asked: Some(killed.len()), ..ten(lost) };
         let found = pods_lost(&kill(api()), &api(), at_least, &observed);
         assert_eq!(format!("{}: {}", found.state.name(), found.seen), want);

@@ -5,6 +5,7 @@ use crate::{
     hypothesis::model::{Level, Since},
     number::Unit,
     sample::Point,
+    time::Time,
     window::Phase,
 };
 
@@ -30,26 +31,41 @@ pub(super) enum Reached {
 /// What was at the level before the fault says nothing of the fault, unless it may have been there
 /// since *before*. A single point of *before* at the level is enough; with none, *before* must
 /// have been seen as *during* must, or it cannot be told.
-pub(super) fn reached(track: &Track, level: Level, since: Since, unit: &Unit) -> Reached {
-    let found = in_phase(track, Phase::During, level, unit);
+///
+/// Since the fault, no point counts whose window reaches back before `alone`, the first time of
+/// which all that it looks back on was after the injection: it may speak of what was before.
+pub(super) fn reached(
+    track: &Track,
+    level: Level,
+    since: Since,
+    unit: &Unit,
+    alone: Option<Time>,
+) -> Reached {
+    let alone = alone.filter(|_| since == Since::Fault);
+    let found = in_phase(track, Phase::During, level, unit, alone);
     match (&found, since) {
-        (Reached::Yes(_), Since::Fault) => match in_phase(track, Phase::Before, level, unit) {
-            Reached::Yes(point) => Reached::Already(point),
-            Reached::Unknown(why) => {
-                Reached::Unknown(format!("it was reached, but perhaps before, too: {why}"))
+        (Reached::Yes(_), Since::Fault) => {
+            match in_phase(track, Phase::Before, level, unit, None) {
+                Reached::Yes(point) => Reached::Already(point),
+                Reached::Unknown(why) => {
+                    Reached::Unknown(format!("it was reached, but perhaps before, too: {why}"))
+                }
+                Reached::No(_) | Reached::Already(_) => found,
             }
-            Reached::No(_) | Reached::Already(_) => found,
-        },
+        }
         (Reached::Yes(_), Since::Before)
         | (Reached::No(_) | Reached::Already(_) | Reached::Unknown(_), _) => found,
     }
 }
 
 /// The same in one phase, whatever was in the others.
-fn in_phase(track: &Track, phase: Phase, level: Level, unit: &Unit) -> Reached {
+fn in_phase(track: &Track, phase: Phase, level: Level, unit: &Unit, from: Option<Time>) -> Reached {
     let Some(part) = track.phase(phase) else {
         return Reached::Unknown(format!("the run did not reach *{phase}*"));
     };
+    let mut part = part.clone();
+    part.grid.retain(|(time, _)| from.is_none_or(|from| *time >= from));
+    let part = &part;
     let mut outside = Vec::new();
     for point in part.numbers() {
         match holds(&point, level) {
@@ -121,7 +137,7 @@ mod tests {
 
     #[track_caller]
     fn check_points(points: Vec<Option<Point>>, level: Level, want: &str) {
-        let got = said(reached(&track(points), level, Since::Before, &Unit::None));
+        let got = said(reached(&track(points), level, Since::Before, &Unit::None, None));
         assert_eq!(got, want);
     }
 
@@ -142,9 +158,9 @@ mod tests {
         let before =
             PhaseTrack { phase: Phase::Before, grid, step: secs(5), summary: None, traffic: None };
         track.phases.insert(0, before);
-        assert_eq!(said(reached(&track, above(8.0), Since::Fault, &Unit::None)), want);
-        let since_before = reached(&track, above(8.0), Since::Before, &Unit::None);
-        assert_eq!(since_before, in_phase(&track, Phase::During, above(8.0), &Unit::None));
+        assert_eq!(said(reached(&track, above(8.0), Since::Fault, &Unit::None, None)), want);
+        let since_before = reached(&track, above(8.0), Since::Before, &Unit::None, None);
+        assert_eq!(since_before, in_phase(&track, Phase::During, above(8.0), &Unit::None, None));
     }
 
     fn points(text: &str) -> Vec<Option<Point>> {
@@ -176,8 +192,27 @@ mod tests {
         let one = "1 of 1 points of *before* cannot say whether it was at least 8";
         check_since_fault(vec![Some(around)], "9", &format!("{perhaps}{one}"));
         let track = track(points("9"));
-        let got = said(reached(&track, above(8.0), Since::Fault, &Unit::None));
+        let got = said(reached(&track, above(8.0), Since::Fault, &Unit::None, None));
         assert_eq!(got, format!("{perhaps}the run did not reach *before*"));
+    }
+
+    #[test]
+    fn a_window_that_reaches_back_before_the_fault_is_no_evidence_of_it() {
+        let mut track = track(points("9 9 1 1"));
+        let grid = (0..3).map(|n| (at(n * 5 - 100), Some(Point::exact(at(n * 5 - 100), 1.0))));
+        let step = secs(5);
+        let before = PhaseTrack {
+            phase: Phase::Before,
+            grid: grid.collect(),
+            step,
+            summary: None,
+            traffic: None,
+        };
+        track.phases.insert(0, before);
+        let asked = |since, alone| said(reached(&track, above(8.0), since, &Unit::None, alone));
+        assert_eq!(asked(Since::Fault, Some(at(10))), "no 1");
+        assert_eq!(asked(Since::Fault, Some(at(5))), "yes 9");
+        assert_eq!(asked(Since::Before, Some(at(10))), "yes 9");
     }
 
     #[test]
@@ -232,7 +267,7 @@ mod tests {
     fn before_the_fault_nothing_can_be_told() {
         let track =
             Track { points: Vec::new(), phases: Vec::new(), unseen: None, doubts: Vec::new() };
-        let got = reached(&track, above(1.0), Since::Fault, &Unit::None);
+        let got = reached(&track, above(1.0), Since::Fault, &Unit::None, None);
         assert_eq!(got, Reached::Unknown("the run did not reach *during*".to_owned()));
     }
 }

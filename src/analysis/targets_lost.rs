@@ -13,6 +13,9 @@ use crate::{
     time::Time,
 };
 
+/// What the scraper writes beside the `up` of each target, and no page can.
+const SCRAPED: &str = "scrape_samples_scraped";
+
 /// Scrape targets went down or vanished.
 ///
 /// The population is the targets whose `up` was 1 at the injection. A target is lost when in
@@ -38,9 +41,16 @@ pub(super) fn targets_lost(
         let value = Semantics::V3.instant(series, injected_at);
         value.is_some_and(|value| value > 0.0)
     };
-    let named = observed.raw.of_metric(&selector.metric);
-    let population: Vec<&Series> =
-        named.filter(|series| selector.matches(&series.labels)).filter(up).collect();
+    // A page may show an `up` of its own, of what its exporter looks after: that is no target.
+    let is_target = |series: &&Series| {
+        let mut beside = series.labels.clone();
+        beside.set("__name__", SCRAPED);
+        observed.raw.of_metric(SCRAPED).any(|other| other.labels == beside)
+    };
+    let targets: Vec<&Series> =
+        observed.raw.of_metric(&selector.metric).filter(is_target).collect();
+    let named = targets.iter().copied().filter(|series| selector.matches(&series.labels));
+    let population: Vec<&Series> = named.filter(up).collect();
     if population.is_empty() {
         return unknown("no target that matches was up before");
     }
@@ -48,7 +58,7 @@ pub(super) fn targets_lost(
         let places = series.range(injected_at, to);
         series.values[places].iter().any(|value| !is_stale(*value))
     };
-    if !observed.raw.of_metric(&selector.metric).any(looked) {
+    if !targets.iter().copied().any(looked) {
         return unknown("no target at all was scraped in *during*");
     }
     let lost = population.iter().filter_map(|up| Some((*up, down_at(up, injected_at, to)?)));
@@ -106,7 +116,12 @@ mod tests {
     /// Samples 10 s apart; the fault is from 60 s to 90 s.
     #[track_caller]
     fn check_targets(rows: &[(&str, &str)], at_least: usize, want: &str) {
-        let observed = Observed { raw: set(10, rows), ..watched(Vec::new()) };
+        // What the scraper writes beside each `up`.
+        let beside: Vec<(String, &str)> =
+            rows.iter().map(|(up, _)| (up.replacen("up", SCRAPED, 1), "2x13")).collect();
+        let mut all = rows.to_vec();
+        all.extend(beside.iter().map(|(name, values)| (name.as_str(), *values)));
+        let observed = Observed { raw: set(10, &all), ..watched(Vec::new()) };
         let selector = SeriesSelector::parse("up{job=\"api\"}").unwrap();
         let found = targets_lost(&selector, Amount::Count(at_least), &observed);
         assert_eq!(format!("{}: {}", found.state.name(), found.seen), want);

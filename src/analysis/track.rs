@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     frame::Observed,
-    hypothesis::{Hypothesis, model::Indicator},
+    hypothesis::{
+        Hypothesis,
+        model::{Indicator, IndicatorKind},
+    },
     sample::Point,
     time::Time,
     window::Phase,
@@ -95,7 +98,17 @@ fn lay(
     let found = |at: Time| {
         points.binary_search_by_key(&at, |point| point.time).ok().map(|place| points[place])
     };
-    let times = observed.phases.grid(phase, indicator.over(), step);
+    // An event is counted in the step before its point: that is its window.
+    let over = match indicator.kind {
+        IndicatorKind::EventCount { .. } => step,
+        IndicatorKind::Quantile { .. }
+        | IndicatorKind::Ratio { .. }
+        | IndicatorKind::Rate { .. }
+        | IndicatorKind::Gauge { .. }
+        | IndicatorKind::PodsReady { .. }
+        | IndicatorKind::PromQl(_) => indicator.over(),
+    };
+    let times = observed.phases.grid(phase, over, step);
     let grid = times.into_iter().map(|at| (at, found(at))).collect();
     PhaseTrack { phase, grid, step, summary: None, traffic: None }
 }
@@ -106,10 +119,10 @@ mod tests {
     use crate::{
         analysis::{
             notation::{at, secs, set},
-            scene::{hypothesis, watched},
+            scene::{event, hypothesis, watched},
         },
         hypothesis::{
-            model::{Aggregate, IndicatorKind},
+            model::{Aggregate, EventFilter, IndicatorKind},
             selector::SeriesSelector,
         },
     };
@@ -166,6 +179,21 @@ mod tests {
         let after = track.phase(Phase::After).unwrap();
         assert!(after.grid.iter().all(|(_, point)| point.is_none()));
         assert_eq!((before.summary, after.summary), (None, None));
+    }
+
+    #[test]
+    fn an_event_belongs_to_the_phase_that_it_happened_in() {
+        let kind = IndicatorKind::EventCount { filter: EventFilter::default() };
+        for (seconds, want) in [(52, [1, 0, 0]), (88, [0, 1, 0]), (96, [0, 0, 1])] {
+            let mut observed = watched(Vec::new());
+            observed.events = vec![event("OOMKilling", seconds, 1)];
+            let track = &tracks(&hypothesis(vec![kind.clone()]), &observed)[0];
+            let total = |phase| {
+                let numbers = track.phase(phase).unwrap().numbers();
+                numbers.map(|point| point.value as usize).sum::<usize>()
+            };
+            assert_eq!([Phase::Before, Phase::During, Phase::After].map(total), want, "{seconds}");
+        }
     }
 
     #[test]

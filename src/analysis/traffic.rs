@@ -30,7 +30,7 @@ fn increments(series: &Series, window: Window) -> f64 {
             if from >= window.end {
                 break;
             }
-            let rise = if value < before { value } else { value - before };
+            let rise = if value < before { value } else { value - before }.max(0.0);
             let inside = to.min(window.end).since(from.max(window.start));
             sum += rise * inside.as_secs_f64() / to.since(from).as_secs_f64();
         }

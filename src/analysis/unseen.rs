@@ -16,6 +16,8 @@ pub(super) fn unseen(plan: &Plan<'_>, observed: &Observed) -> Option<Unseen> {
     for counter in counters {
         for uncounted in &counter.uncounted {
             match uncounted.side {
+                // It was seen, though no rate counts it.
+                Side::Between => {}
                 // It is known to have begun in the run, so that all of it was seen.
                 Side::First if uncounted.from >= whole.start => {}
                 Side::First => {

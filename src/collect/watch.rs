@@ -30,6 +30,10 @@ const RENEWED_SECONDS: u32 = 20;
 /// How long a full list may take.
 const LIST_TIME: Duration = Duration::from_secs(30);
 
+/// How long a server may take to begin its answer to a watch. What happens meanwhile is not seen
+/// before it answers, and it does so at once, whether anything happens or not.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
 /// How many objects a page of a list has.
 const PAGE: u32 = 500;
 
@@ -152,7 +156,13 @@ where
             let begun = self.clock.now();
             let before = heard_at;
             let failure = self.watch(fold, &mut version, &mut heard_at).await?;
-            if heard_at > before || self.clock.now().since(begun) >= STANDS {
+            // One that broke off may have been dead since it was last heard.
+            let failure = failure.map(|why| Failure { unseen_since: Some(heard_at), ..why });
+            let stood = self.clock.now().since(begun) >= STANDS;
+            if stood && failure.is_none() {
+                heard_at = self.clock.now();
+            }
+            if heard_at > before || stood {
                 for_nothing = 0;
                 *retry = RETRY.0;
             } else {
@@ -202,9 +212,11 @@ where
         heard_at: &mut Time,
     ) -> Option<Option<Failure>> {
         let params = WatchParams::default().timeout(RENEWED_SECONDS);
-        let mut events = match self.unless_stopped(self.api.watch(&params, version)).await? {
-            Ok(events) => pin!(events),
-            Err(error) => return Some(Some(Failure::of(&error))),
+        let answer = tokio::time::timeout(ANSWER_TIME, self.api.watch(&params, version));
+        let mut events = match self.unless_stopped(answer).await? {
+            Ok(Ok(events)) => pin!(events),
+            Ok(Err(error)) => return Some(Some(Failure::of(&error))),
+            Err(_) => return Some(Some(Failure::new("the watch was not answered in time"))),
         };
         loop {
             let event = match self.unless_stopped(events.next()).await? {

@@ -247,13 +247,13 @@ impl KillRequest {
                 Ok(Err(error)) => (false, refusal(&error)),
                 Err(_) => {
                     let limit = length(ANSWER_TIME);
-                    (false, format!("no answer within {limit}: it may have been killed"))
+                    (false, format!("no answer within {limit}: {}", FaultRow::UNANSWERED))
                 }
             },
             () = self.given_up.cancelled() => {
                 let waited = waited();
-                let why = "when the run was stopped: it may have been killed";
-                (false, format!("no answer after {waited}, given up {why}"))
+                let said = FaultRow::UNANSWERED;
+                (false, format!("no answer after {waited}, given up when the run was stopped: {said}"))
             }
         }
     }

@@ -149,6 +149,16 @@ pub struct FaultRow {
     pub detail: String,
 }
 
+impl FaultRow {
+    /// How the detail of a step ends that was asked for and not answered.
+    pub const UNANSWERED: &'static str = "it may have been killed";
+
+    /// Whether it was done, or may have been: it was accepted, or nobody answered.
+    pub fn may_have_been_done(&self) -> bool {
+        self.ok || self.detail.ends_with(Self::UNANSWERED)
+    }
+}
+
 /// What an injector does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultAction {
