@@ -603,6 +603,15 @@ fn an_up_that_a_page_shows_is_no_target() {
 }
 
 #[test]
+fn errors_on_a_line_that_cannot_be_read_are_not_none() {
+    let page = |moment: &Moment| {
+        let errors = moment.fault.map_or("7".into(), |since| format!("{},5", (since * 1e3) as u64));
+        format!("{}requests_total{{code=\"503\"}} {errors}\n", requests(moment))
+    };
+    ends(&single(page), &with(ERRORS), 11);
+}
+
+#[test]
 fn another_program_is_another_fault() {
     let quick =
         TEXT.replace("{before: 5s, during: 4s, after: 4s,", "{before: 2s, during: 1s, after: 1s,");

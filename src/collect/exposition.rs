@@ -260,7 +260,29 @@ enum Part<'a> {
     End,
 }
 
+/// The series of a line whose value or time cannot be read; none when its name or labels cannot.
+pub(super) fn series(text: &str) -> Option<(Cow<'_, str>, LabelText<'_>)> {
+    series_of(text).ok().map(|(name, labels, _)| (name, labels))
+}
+
 fn sample<'a>(text: &'a str, line: u64, format: Format) -> Result<Sample<'a>, Why> {
+    let (name, labels, rest) = series_of(text)?;
+    let (value, rest) = word(rest);
+    let value = number(value)?;
+    let (stamp, rest) = if rest.is_empty() || rest.starts_with('#') {
+        (None, rest)
+    } else {
+        let (stamp, rest) = word(rest);
+        (Some(time(stamp, format)?), rest)
+    };
+    if !rest.is_empty() && !rest.starts_with("# {") {
+        return Err(Why::Trailing);
+    }
+    Ok(Sample { line, text, name, labels, value, stamp })
+}
+
+/// The name and labels at the beginning of a line, and what follows them.
+fn series_of(text: &str) -> Result<(Cow<'_, str>, LabelText<'_>, &str), Why> {
     let (bare, rest) = name(text, |byte| byte == b':');
     let mut rest = blank(rest);
     let mut metric = (!bare.is_empty()).then_some(bare);
@@ -293,18 +315,7 @@ fn sample<'a>(text: &'a str, line: u64, format: Format) -> Result<Sample<'a>, Wh
         return Err(Why::Name);
     }
     let name = plain(metric.filter(|m| !m.is_empty()).ok_or(Why::Name)?);
-    let (value, rest) = word(rest);
-    let value = number(value)?;
-    let (stamp, rest) = if rest.is_empty() || rest.starts_with('#') {
-        (None, rest)
-    } else {
-        let (stamp, rest) = word(rest);
-        (Some(time(stamp, format)?), rest)
-    };
-    if !rest.is_empty() && !rest.starts_with("# {") {
-        return Err(Why::Trailing);
-    }
-    Ok(Sample { line, text, name, labels, value, stamp })
+    Ok((name, labels, rest))
 }
 
 /// The first thing in `rest`, which begins after `{` or after an earlier part.

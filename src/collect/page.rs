@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use prometheus_parse::SampleType;
 
-use super::exposition::{Format, Item, Sample, Why, scan};
+use super::exposition::{Format, Item, Sample, Why, scan, series};
 use crate::{frame::Ledger, sample::Labels, time::Time};
 
 /// The most characters that are kept of a bad line.
@@ -18,6 +18,10 @@ const KEPT_TEXT: usize = 200;
 pub struct Page {
     /// Its samples, in order; no series occurs twice at the same time.
     pub samples: Vec<PageSample>,
+    /// The series of lines whose value or time could not be read. They are there, and nobody knows
+    /// their value: they must not look as if they were not there, which for a counter of errors is
+    /// as good as 0.
+    pub(super) unreadable: Vec<Labels>,
     /// The types it declares, by metric.
     pub types: HashMap<String, SampleType>,
     /// How many lines could not be read.
@@ -83,7 +87,7 @@ impl Page {
         let mut read = Vec::new();
         for item in scan(text, format) {
             match item {
-                Item::Sample(_) if read.len() == most => return Ok(None),
+                Item::Sample(_) if read.len() + page.unreadable.len() == most => return Ok(None),
                 Item::Sample(sample) => {
                     let mut blank = Vec::new();
                     let pairs = sample.labels.iter().map(|(n, v)| (n.into_owned(), v.into_owned()));
@@ -112,7 +116,22 @@ impl Page {
                     let first = BadPageLine { line: bad.line, text, why: bad.why };
                     return Err(NotExposition { first });
                 }
-                Item::Bad(bad) => page.refuse(bad.line, &bad.text, bad.why),
+                Item::Bad(bad) => {
+                    let of_series = matches!(
+                        bad.why,
+                        Why::NoValue | Why::Value | Why::Range | Why::Stamp | Why::Trailing
+                    );
+                    if of_series && let Some((name, labels)) = series(&bad.text) {
+                        let pairs = labels.iter().map(|(n, v)| (n.into_owned(), v.into_owned()));
+                        let mut labels = Labels::new(pairs);
+                        labels.set("__name__", name.as_ref());
+                        page.unreadable.push(labels);
+                        if read.len() + page.unreadable.len() > most {
+                            return Ok(None);
+                        }
+                    }
+                    page.refuse(bad.line, &bad.text, bad.why);
+                }
             }
         }
         let mut first = HashMap::with_capacity(read.len());
@@ -187,6 +206,14 @@ mod tests {
     fn a_series_given_twice_with_two_values_has_no_number() {
         let differs = [(2, Why::Duplicate), (3, Why::Differs)];
         check("m 7\nm 7\nm 8\nn 1", &["m NaN", "n 1"], &differs);
+    }
+
+    #[test]
+    fn a_series_whose_value_cannot_be_read_is_known_to_be_there() {
+        let page = page("m 1\nn{a=\"b\"} 1,5\no 1 soon\np{a=b} 2\n<q> 1");
+        let named: Vec<String> = page.unreadable.iter().map(Labels::to_string).collect();
+        assert_eq!(named, ["n{a=\"b\"}", "o"]);
+        assert_eq!((page.samples.len(), page.bad_lines), (1, 4));
     }
 
     #[test]

@@ -88,6 +88,18 @@ impl TargetSeries {
             live.insert(labels.clone(), time);
             rows.push(RawRow { labels, time, value });
         }
+        // Without a time that could be read, theirs is that of the scrape.
+        for labels in std::mem::take(&mut page.unreadable) {
+            let labels = if self.honor_labels {
+                self.laid_under(labels, &[])
+            } else {
+                self.laid_over(labels)
+            };
+            if !REPORT.contains(&labels.metric()) && !live.contains_key(&labels) {
+                live.insert(labels.clone(), scraped.at);
+                rows.push(RawRow { labels, time: scraped.at, value: f64::NAN });
+            }
+        }
         let mut ended = std::mem::replace(&mut self.live, live);
         ended.retain(|old, _| !self.live.contains_key(old));
         rows.extend(stale(ended, scraped.at));
@@ -295,6 +307,14 @@ mod tests {
         );
         let whys: Vec<Why> = page.bad.iter().map(|bad| bad.why).collect();
         assert_eq!(whys, [Why::Ahead, Why::Behind]);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_no_number_and_its_series_does_not_end() {
+        let mut target = Target::new(&[]);
+        target.page("m 1", &["m 1@1000", "up 1@1000"]);
+        target.page("m 1,5\nn 1", &["n 1@2000", "m NaN@2000", "up 1@2000"]);
+        target.page("n 1", &["n 1@3000", "m stale@3000", "up 1@3000"]);
     }
 
     #[test]
