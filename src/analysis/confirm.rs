@@ -4,7 +4,7 @@
 use super::{
     EvidenceFinding, EvidenceState, Track,
     pods_lost::pods_lost,
-    reached::{Reached, reached},
+    reached::{Reached, alone, reached},
     targets_lost::targets_lost,
     words,
 };
@@ -30,7 +30,7 @@ pub(super) fn evidence(
         Evidence::Indicator { indicator, level, since } => {
             let named = hypothesis.indicator(*indicator);
             let show = |value| named.unit.show(value);
-            let alone = observed.injected_at.map(|at| at.plus(named.over()));
+            let alone = alone(hypothesis, observed, named);
             let track = &tracks[indicator.0];
             let (state, seen) = match reached(track, *level, *since, &named.unit, alone) {
                 Reached::Yes(point) => {

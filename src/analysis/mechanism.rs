@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Hit, MechanismFinding, MechanismState, Track,
     losses::{blind_between, losses},
-    reached::{Reached, reached},
+    reached::{Reached, alone, reached},
     words,
 };
 use crate::{
@@ -25,7 +25,7 @@ pub(super) fn mechanisms(
         Mechanism::Indicator { indicator, level, since } => {
             let named = hypothesis.indicator(*indicator);
             let show = |value| named.unit.show(value);
-            let alone = observed.injected_at.map(|at| at.plus(named.over()));
+            let alone = alone(hypothesis, observed, named);
             let track = &tracks[indicator.0];
             let (state, seen) = match reached(track, *level, *since, &named.unit, alone) {
                 Reached::Yes(point) => {

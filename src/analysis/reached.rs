@@ -2,7 +2,11 @@
 
 use super::{PhaseTrack, Track, words};
 use crate::{
-    hypothesis::model::{Level, Since},
+    frame::Observed,
+    hypothesis::{
+        Hypothesis,
+        model::{Indicator, Level, Since},
+    },
     number::Unit,
     sample::Point,
     time::Time,
@@ -32,8 +36,7 @@ pub(super) enum Reached {
 /// since *before*. A single point of *before* at the level is enough; with none, *before* must
 /// have been seen as *during* must, or it cannot be told.
 ///
-/// Since the fault, no point counts whose window reaches back before `alone`, the first time of
-/// which all that it looks back on was after the injection: it may speak of what was before.
+/// Since the fault, no point before `alone` counts: its window may speak of what was before.
 pub(super) fn reached(
     track: &Track,
     level: Level,
@@ -56,6 +59,18 @@ pub(super) fn reached(
         (Reached::Yes(_), Since::Before)
         | (Reached::No(_) | Reached::Already(_) | Reached::Unknown(_), _) => found,
     }
+}
+
+/// From when on the windows of an indicator speak of the fault: they may reach back before the
+/// injection by one step, so that a burst right after it, which may lie between two samples, is in
+/// one of them.
+pub(super) fn alone(
+    hypothesis: &Hypothesis,
+    observed: &Observed,
+    indicator: &Indicator,
+) -> Option<Time> {
+    let reaches = indicator.over().saturating_sub(hypothesis.phases.step);
+    observed.injected_at.map(|at| at.plus(reaches))
 }
 
 /// The same in one phase, whatever was in the others.
