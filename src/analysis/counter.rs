@@ -125,9 +125,8 @@ impl<'a> Counters<'a> {
             counter.uncounted.push(Uncounted { from, to, at_most, side: Side::First });
         }
         // One that says itself when it began is told above.
-        let told = |to: Time| counter.uncounted.iter().any(|other| other.to == to);
-        let apart: Vec<Uncounted> =
-            apart(&counter.series, self.over, run).filter(|between| !told(between.to)).collect();
+        let mut apart = apart(&counter.series, self.over, run);
+        apart.retain(|between| counter.uncounted.iter().all(|other| other.to != between.to));
         counter.uncounted.extend(apart);
         let mut ends = life.falls.clone();
         ends.extend(life.last.zip(self.death(series, &life, run.end)));
@@ -203,11 +202,12 @@ impl Life {
             }
             match life.last.map(|last| (last, series.values[last])) {
                 None => life.first = Some((time, value)),
-                Some((last, before)) if value < before => {
-                    life.falls.push((last, time));
-                    life.rises.push((time, value));
+                Some((last, before)) => {
+                    if value < before {
+                        life.falls.push((last, time));
+                    }
+                    life.rises.push((time, rise(before, value)));
                 }
-                Some((_, before)) => life.rises.push((time, value - before)),
             }
             life.last = Some(place);
         }
@@ -218,17 +218,22 @@ impl Life {
 /// What was counted between two samples that are farther apart than a window is long: no rate has
 /// both, so that none counts it, and it may have been counted at any time between them. A target
 /// that was away and comes back shows that it went on counting.
-fn apart(series: &Series, over: Duration, run: &Run) -> impl Iterator<Item = Uncounted> {
+fn apart(series: &Series, over: Duration, run: &Run) -> Vec<Uncounted> {
     let samples = series.times.iter().copied().zip(series.values.iter().copied());
     let real = samples.filter(|(time, value)| *time <= run.end && !value.is_nan());
     let real: Vec<(Time, f64)> = real.collect();
     let between = |pair: &[(Time, f64)]| {
         let [(from, before), (to, value)] = *pair else { return None };
-        let rise = if value < before { value } else { value - before };
+        let rise = rise(before, value);
         let apart = to.since(from) > over && to >= run.start && rise > 0.0;
         apart.then_some(Uncounted { from, to, at_most: rise.min(MOST), side: Side::Between })
     };
-    real.windows(2).filter_map(between).collect::<Vec<_>>().into_iter()
+    real.windows(2).filter_map(between).collect()
+}
+
+/// What a counter counted from one sample to the next. After a fall it began again at 0.
+pub(super) fn rise(before: f64, value: f64) -> f64 {
+    if value < before { value } else { value - before }
 }
 
 /// The rate of a counter up to the sample at a place; 0 when nothing was there to compare.

@@ -6,7 +6,7 @@ use std::{
     fmt,
 };
 
-use super::words;
+use super::{indicator::series, words};
 use crate::{
     frame::Observed,
     hypothesis::{
@@ -231,7 +231,7 @@ fn no_pods(selector: &LabelSelector, observed: &Observed) -> Option<Doubt> {
 /// all, and a rate over it counts what never happened.
 fn falls(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     let fell = |series: &Series| {
-        let real: Vec<f64> = real_values(series).filter(|value| !value.is_nan()).collect();
+        let real: Vec<f64> = real_values(&series.values).filter(|value| !value.is_nan()).collect();
         let falls = real.windows(2).filter(|pair| pair[1] < pair[0]).count();
         let steps = real.len().saturating_sub(1);
         // One that began again counts from 0: it cannot be near where it was at once.
@@ -240,17 +240,14 @@ fn falls(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
         let several = falls > 2 && falls * 5 >= steps || real.windows(2).any(dips);
         several.then(|| (falls, steps, series.labels.to_string()))
     };
-    let of = observed.raw.of_metric(&counters.metric);
-    let of = of.filter(|series| counters.matches(&series.labels)).filter_map(fell);
-    let (falls, steps, series) = of.max()?;
+    let (falls, steps, series) = series(counters, observed).into_iter().filter_map(fell).max()?;
     Some(Doubt::CounterFalls { series, falls, steps })
 }
 
 /// Histograms of one metric whose series do not have the same bounds.
 fn buckets_differ(buckets: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     let mut bounds: BTreeMap<Labels, BTreeSet<&str>> = BTreeMap::new();
-    let of = observed.raw.of_metric(&buckets.metric);
-    for series in of.filter(|series| buckets.matches(&series.labels)) {
+    for series in series(buckets, observed) {
         let le = series.labels.get("le").unwrap_or_default();
         bounds.entry(series.labels.without("le")).or_default().insert(le);
     }
@@ -262,46 +259,41 @@ fn buckets_differ(buckets: &SeriesSelector, observed: &Observed) -> Option<Doubt
 }
 
 /// The values of a series, without the marks of its ends.
-fn real_values(series: &Series) -> impl Iterator<Item = f64> {
-    series.values.iter().copied().filter(|value| !is_stale(*value))
+fn real_values(values: &[f64]) -> impl Iterator<Item = f64> {
+    values.iter().copied().filter(|value| !is_stale(*value))
 }
 
 /// A gauge that has the same value, with a fraction, in every sample of the run: nothing that is
 /// measured does that. (A whole number may well stay what it is.)
 fn still(gauge: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
-    let of = observed.raw.of_metric(&gauge.metric);
-    let of = of.filter(|series| gauge.matches(&series.labels));
-    let mut most: Option<Doubt> = None;
-    for values in of.map(|series| real_values(series).collect::<Vec<f64>>()) {
+    let mut found: Option<Doubt> = None;
+    for series in series(gauge, observed) {
+        let values: Vec<f64> = real_values(&series.values).collect();
         let first = *values.first()?;
         let same = values.iter().all(|value| value.to_bits() == first.to_bits());
         if !same || first.fract().abs() == 0.0 || !first.is_finite() || values.len() < STILL {
             return None;
         }
-        most.get_or_insert(Doubt::NeverMoved { value: first, samples: values.len() });
+        found.get_or_insert(Doubt::NeverMoved { value: first, samples: values.len() });
     }
-    most
+    found
 }
 
 /// A gauge that moved in *before* and has had one value since: whoever exposes it may have lost
 /// what it measures. At 0 it may well stay.
 fn stood_still(gauge: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     let (before, fault) = (observed.phases.before?, observed.injected_at?);
-    let of = observed.raw.of_metric(&gauge.metric);
+    let distinct =
+        |values: &[f64]| real_values(values).map(f64::to_bits).collect::<BTreeSet<u64>>().len();
     let stood = |series: &Series| {
         let split = series.range(before.start, fault);
-        let distinct = |values: &[f64]| {
-            let real = values.iter().filter(|value| !is_stale(**value));
-            real.map(|value| value.to_bits()).collect::<BTreeSet<u64>>().len()
-        };
-        let since: Vec<f64> =
-            series.values[split.end..].iter().copied().filter(|value| !is_stale(*value)).collect();
+        let since: Vec<f64> = real_values(&series.values[split.end..]).collect();
         let value = *since.first().filter(|value| value.abs() > 0.0)?;
         let still = since.len() >= STILL && distinct(&since) == 1;
         (still && distinct(&series.values[split]) > 2)
             .then_some(Doubt::StoodStill { value, samples: since.len() })
     };
-    of.filter(|series| gauge.matches(&series.labels)).find_map(stood)
+    series(gauge, observed).into_iter().find_map(stood)
 }
 
 #[cfg(test)]

@@ -384,7 +384,8 @@ fn combine(values: &[f64], aggregate: Aggregate) -> Option<f64> {
     })
 }
 
-fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Series> {
+/// The series of a selector.
+pub(super) fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Series> {
     let found = observed.raw.of_metric(&selector.metric);
     found.filter(|series| selector.matches(&series.labels)).collect()
 }

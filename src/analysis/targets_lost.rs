@@ -1,6 +1,6 @@
 //! Evidence that scrape targets were lost to the fault.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     EvidenceFinding, EvidenceState, confirm::required, losses::fault_span, semantics::Semantics,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     frame::Observed,
     hypothesis::{model::Amount, selector::SeriesSelector},
-    sample::{Series, is_stale},
+    sample::{Labels, Series, is_stale},
     time::Time,
 };
 
@@ -42,11 +42,9 @@ pub(super) fn targets_lost(
         value.is_some_and(|value| value > 0.0)
     };
     // A page may show an `up` of its own, of what its exporter looks after: that is no target.
-    let is_target = |series: &&Series| {
-        let mut beside = series.labels.clone();
-        beside.set("__name__", SCRAPED);
-        observed.raw.of_metric(SCRAPED).any(|other| other.labels == beside)
-    };
+    let nameless = |series: &Series| series.labels.without("__name__");
+    let scraped: HashSet<Labels> = observed.raw.of_metric(SCRAPED).map(nameless).collect();
+    let is_target = |series: &&Series| scraped.contains(&nameless(series));
     let targets: Vec<&Series> =
         observed.raw.of_metric(&selector.metric).filter(is_target).collect();
     let named = targets.iter().copied().filter(|series| selector.matches(&series.labels));

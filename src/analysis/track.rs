@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    PhaseTrack, Track, doubt::doubts, indicator::Plan, scrape_interval, semantics::Semantics,
-    summary::summaries, traffic::traffic, unseen::unseen,
+    PhaseTrack, Track,
+    doubt::doubts,
+    indicator::{Plan, series},
+    scrape_interval,
+    semantics::Semantics,
+    summary::summaries,
+    traffic::traffic,
+    unseen::unseen,
 };
 use crate::{
     frame::Observed,
@@ -12,7 +18,7 @@ use crate::{
         Hypothesis,
         model::{Indicator, IndicatorKind},
     },
-    sample::Point,
+    sample::{Point, Series},
     time::Time,
     window::Phase,
 };
@@ -72,10 +78,8 @@ fn is_fresh(plan: &Plan<'_>, at: Time, interval: Duration) -> bool {
 /// `alive` that is there is above 0, and there is one.
 pub(super) fn is_alive(indicator: &Indicator, observed: &Observed, at: Time) -> bool {
     let Some(alive) = &indicator.alive else { return true };
-    let of = observed.raw.of_metric(&alive.metric);
-    let of = of.filter(|series| alive.matches(&series.labels));
-    let values: Vec<f64> =
-        of.filter_map(|series| Semantics::default().instant(series, at)).collect();
+    let now = |series: &Series| Semantics::default().instant(series, at);
+    let values: Vec<f64> = series(alive, observed).into_iter().filter_map(now).collect();
     !values.is_empty() && values.iter().all(|value| *value > 0.0)
 }
 

@@ -1,11 +1,7 @@
 //! How much the counters behind a ratio or a quantile counted in a phase.
 
-use super::{Traffic, indicator::Plan};
-use crate::{
-    sample::{Series, is_stale},
-    time::Time,
-    window::Window,
-};
+use super::{Traffic, counter::rise, indicator::Plan};
+use crate::{sample::Series, time::Time, window::Window};
 
 /// What was counted in a window: for a ratio the whole, for a quantile all observations. None for
 /// an indicator that is no part of any traffic.
@@ -20,7 +16,8 @@ pub(super) fn traffic(plan: &Plan<'_>, window: Window) -> Option<Traffic> {
 
 /// The increments of a counter in a window. After a reset it counts from 0, as in Prometheus.
 fn increments(series: &Series, window: Window) -> f64 {
-    let is_real = |value: f64| !is_stale(value) && !value.is_nan();
+    // The mark of an end is a NaN as well.
+    let is_real = |value: f64| !value.is_nan();
     let inside = series.times.partition_point(|time| *time <= window.start);
     let first = series.values[..inside].iter().rposition(|value| is_real(*value)).unwrap_or(inside);
     let samples = series.times[first..].iter().copied().zip(series.values[first..].iter().copied());
@@ -30,9 +27,9 @@ fn increments(series: &Series, window: Window) -> f64 {
             if from >= window.end {
                 break;
             }
-            let rise = if value < before { value } else { value - before }.max(0.0);
             let inside = to.min(window.end).since(from.max(window.start));
-            sum += rise * inside.as_secs_f64() / to.since(from).as_secs_f64();
+            sum +=
+                rise(before, value).max(0.0) * inside.as_secs_f64() / to.since(from).as_secs_f64();
         }
     }
     sum

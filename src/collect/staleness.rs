@@ -64,11 +64,7 @@ impl TargetSeries {
         for sample in std::mem::take(&mut page.samples) {
             let PageSample { line, labels, value, stamp, blank } = sample;
             let exposed = labels.metric().to_owned();
-            let labels = if self.honor_labels {
-                self.laid_under(labels, &blank)
-            } else {
-                self.laid_over(labels)
-            };
+            let labels = self.laid(labels, &blank);
             if REPORT.contains(&exposed.as_str()) && labels == self.report(&exposed) {
                 page.refuse(line, &exposed, Why::Reserved);
                 continue;
@@ -90,11 +86,7 @@ impl TargetSeries {
         }
         // Without a time that could be read, theirs is that of the scrape.
         for labels in std::mem::take(&mut page.unreadable) {
-            let labels = if self.honor_labels {
-                self.laid_under(labels, &[])
-            } else {
-                self.laid_over(labels)
-            };
+            let labels = self.laid(labels, &[]);
             if !REPORT.contains(&labels.metric()) && !live.contains_key(&labels) {
                 live.insert(labels.clone(), scraped.at);
                 rows.push(RawRow { labels, time: scraped.at, value: f64::NAN });
@@ -123,6 +115,11 @@ impl TargetSeries {
             ended.extend(REPORT.map(|name| (self.report(name), before)));
         }
         stale(ended, at)
+    }
+
+    /// The labels of a sample, from those of the page (`blank` are the empty ones) and the target.
+    fn laid(&self, labels: Labels, blank: &[String]) -> Labels {
+        if self.honor_labels { self.laid_under(labels, blank) } else { self.laid_over(labels) }
     }
 
     /// The exposed labels with the target's laid over; one that clashes is kept as `exported_…`.
