@@ -296,6 +296,8 @@ mod tests {
     enum Answer {
         List(&'static [&'static str]),
         Lines(Vec<Value>),
+        /// A watch that is answered, shows nothing for so long, and then breaks off.
+        Hangs(Duration),
         Forbidden,
         Silence,
     }
@@ -329,6 +331,14 @@ mod tests {
                 assert!(is_watch, "{uri}");
                 let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
                 Body::from(text).into_response()
+            }
+            Some(Answer::Hangs(length)) => {
+                assert!(is_watch, "{uri}");
+                let line = futures::stream::once(async move {
+                    tokio::time::sleep(length).await;
+                    Err::<String, _>(std::io::Error::other("cut"))
+                });
+                Body::from_stream(line).into_response()
             }
             Some(Answer::Forbidden) => {
                 let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "pods is forbidden", "reason": "Forbidden", "code": 403});
@@ -443,6 +453,18 @@ mod tests {
         let (open, ended) =
             (format!("pods blind, open: {why}"), format!("pods blind, ended: {why}"));
         assert_eq!(said(&first), ["a", "connected", "a", &open, "b", "a gone", &ended]);
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_hung_was_blind_since_it_was_last_heard() {
+        let hung = Duration::from_secs(2);
+        let script = vec![Answer::List(&["a"]), Answer::Hangs(hung), Answer::Silence];
+        let (first, _) = seen(script, 3).await;
+        let (Seen::Pod(listed), Seen::Blind(span)) = (&first[0], &first[2]) else {
+            panic!("{:?}", said(&first));
+        };
+        let from = span.from.since(listed.first_seen_at);
+        assert!(from < hung / 2, "blind from {from:?} after the list, and it hung at once");
     }
 
     #[tokio::test]
