@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
                 let part_rose = self.sum_of_rates(part, at, *over);
                 let part_rose = part_rose.or(same_metric.then_some(0.0))?;
                 let finite = rose.is_finite() && part_rose.is_finite();
-                if rose <= 0.0 || !finite || self.is_unreadable(part, at, *over) {
+                if rose <= 0.0 || !finite {
                     return Some(Point::no_number(at));
                 }
                 let [part, whole] = [part, whole].map(|all| self.uncounted(all, at, *over));
@@ -277,17 +277,6 @@ impl<'a> Plan<'a> {
                 ..Point::between(at, lower, value, upper)
             },
         ))
-    }
-
-    /// Whether a counter is on its page and has no number there, and no rate: it may have counted
-    /// anything.
-    fn is_unreadable(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> bool {
-        counters.iter().any(|one| {
-            let inside = one.series.range(at.minus(over), at);
-            let mut values = one.series.values[inside].iter();
-            values.any(|value| value.is_nan() && !is_stale(*value))
-                && rate(&one.series, at, over, self.semantics).is_none()
-        })
     }
 
     /// The rates of those counters that have one.
