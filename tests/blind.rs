@@ -78,6 +78,15 @@ fn a_watch_of_events_that_hangs_sees_none() {
     lab.run(&no_kill_event()).env("HOMEOSTAT_LAB_KUBECONFIG", api.kubeconfig()).run().exits(11);
 }
 
+/// Three pods are killed, in a cluster whose clock is far behind.
+#[test]
+fn events_of_a_cluster_whose_clock_is_behind_are_of_now() {
+    let lab = LabProcess::start(&[]);
+    let reply = |asked: &str| if asked.contains("/events?") { Reply::LongAgo } else { Reply::Pass };
+    let api = ApiProxy::start(&lab, Duration::ZERO, reply);
+    lab.run(&no_kill_event()).env("HOMEOSTAT_LAB_KUBECONFIG", api.kubeconfig()).run().exits(10);
+}
+
 /// All ten pods are deleted; the watch of pods hangs, for the whole run or for half a minute.
 #[track_caller]
 fn hung_pods(during: &str, hangs: usize) {

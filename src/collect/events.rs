@@ -2,7 +2,8 @@
 //!
 //! A repeated event is one object whose count rises; each rise is a row. Both ways of writing an
 //! event are read: the old one with first and last time and a count, and the new one with one
-//! exact time and, when it repeats, a series.
+//! exact time and, when it repeats, a series. When an occurrence was, `clocks` says; one that is
+//! found in a list after the first was not before the last that was heard.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +11,7 @@ use k8s_openapi::api::core::v1::Event;
 
 use super::{
     Seen,
+    clocks::{Learned, when},
     kubernetes::time,
     watch::{Fold, Step},
 };
@@ -22,6 +24,8 @@ pub(super) struct EventFold {
     counts: HashMap<String, i64>,
     listed: HashSet<String>,
     began: bool,
+    /// When something was last heard of events: what a list shows anew happened since then.
+    heard: Time,
 }
 
 impl EventFold {
@@ -31,20 +35,24 @@ impl EventFold {
     /// second in which the watch began is, too: stamps are cut to seconds, and the list was
     /// taken at the beginning of that watch, so it had happened.
     pub(super) fn new(since: Time) -> Self {
-        Self { since, counts: HashMap::new(), listed: HashSet::new(), began: false }
+        Self { since, counts: HashMap::new(), listed: HashSet::new(), began: false, heard: since }
     }
 
     /// The row of an event whose count rose.
-    fn rise(&mut self, event: &Event, seen_at: Time) -> Option<EventRow> {
+    fn rise(&mut self, event: &Event, arrived: Time, learned: Learned) -> Option<EventRow> {
         let uid = event.metadata.uid.clone()?;
         let count = count(event);
         let known = self.counts.insert(uid.clone(), count);
-        let at = at(event).unwrap_or(seen_at);
+        let stamp = stamp(event);
+        let mut at = when(stamp, arrived, learned);
+        if learned == Learned::Listed && self.began {
+            at = at.max(self.heard).min(arrived);
+        }
         let added = match known {
             Some(known) => count - known,
             None if self.began => count,
             // It was there when we came, with all its occurrences but perhaps the last.
-            None => i64::from(at >= self.since),
+            None => i64::from(stamp.unwrap_or(arrived) >= self.since),
         };
         if added <= 0 {
             return None;
@@ -79,15 +87,19 @@ impl Fold<Event> for EventFold {
             }
             Step::Listed(event) => {
                 self.listed.extend(event.metadata.uid.clone());
-                self.rise(&event, at)
+                self.rise(&event, at, Learned::Listed)
             }
             Step::ListDone => {
                 self.began = true;
+                self.heard = at;
                 let listed = std::mem::take(&mut self.listed);
                 self.counts.retain(|uid, _| listed.contains(uid));
                 None
             }
-            Step::Changed(event) => self.rise(&event, at),
+            Step::Changed(event) => {
+                self.heard = at;
+                self.rise(&event, at, Learned::Live)
+            }
             // The cluster forgets an event after an hour or so; that is no occurrence.
             Step::Deleted(event) => {
                 event.metadata.uid.and_then(|uid| self.counts.remove(&uid));
@@ -105,7 +117,7 @@ fn count(event: &Event) -> i64 {
 
 /// The best time of the last occurrence. The time of a series goes before the exact time, which
 /// is that of its first occurrence.
-fn at(event: &Event) -> Option<Time> {
+fn stamp(event: &Event) -> Option<Time> {
     let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
     series
         .or(event.event_time.as_ref())
@@ -189,7 +201,7 @@ mod tests {
 
     #[track_caller]
     fn check(steps: Vec<Step<Event>>, want: &str) {
-        let at = Time::from_millis(ARRIVED);
+        let at = Time::from_millis(ARRIVED + 60_000);
         let since = Time::from_millis(ARRIVED + 10_500);
         assert_eq!(said(since, steps.into_iter().map(|step| (step, at))), want);
     }
@@ -203,7 +215,7 @@ mod tests {
                 Step::ListDone,
                 Step::Changed(event(12, 9)),
             ],
-            "12:00:12 BackOff Pod (kubelet) 9 +2",
+            "12:01:00 BackOff Pod (kubelet) 9 +2",
         );
     }
 
@@ -220,7 +232,25 @@ mod tests {
     fn what_happened_while_we_were_blind_is_found_in_the_next_list() {
         let list = |event| [Step::List, Step::Listed(event), Step::ListDone];
         let steps = list(event(5, 1)).into_iter().chain(list(event(14, 4))).collect();
-        check(steps, "12:00:14 BackOff Pod (kubelet) 4 +3");
+        check(steps, "12:01:00 BackOff Pod (kubelet) 4 +3");
+    }
+
+    /// The clock of the cluster is a minute behind.
+    #[test]
+    fn an_event_happened_when_it_arrived_or_since_the_last_that_was_heard() {
+        let at = |seconds: i64| Time::from_millis(ARRIVED + 1000 * (60 + seconds));
+        let steps = vec![
+            (Step::List, at(10)),
+            (Step::ListDone, at(10)),
+            (Step::Changed(event(12, 1)), at(12)),
+            (Step::List, at(20)),
+            (Step::Listed(event(14, 4)), at(20)),
+        ];
+        let said = said(at(10), steps);
+        insta::assert_snapshot!(said, @r"
+        12:01:12 BackOff Pod (kubelet) 1 +1
+        12:01:12 BackOff Pod (kubelet) 4 +3
+        ");
     }
 
     #[test]
@@ -243,20 +273,21 @@ mod tests {
                 Step::Changed(event(12, 1)),
                 Step::Deleted(event(12, 1)),
             ],
-            "12:00:12 BackOff Pod (kubelet) 1 +1",
+            "12:01:00 BackOff Pod (kubelet) 1 +1",
         );
     }
 
+    /// Slightly later than it arrived: our clock is behind.
     #[test]
     fn a_series_is_timed_by_its_last_occurrence() {
         let event = json!({
             "metadata": {"uid": "e"}, "involvedObject": {"kind": "Pod"}, "reason": "Failed",
             "eventTime": "2026-11-23T12:00:11.250000Z", "reportingComponent": "scheduler",
-            "series": {"count": 5, "lastObservedTime": "2026-11-23T12:00:59.750000Z"},
+            "series": {"count": 5, "lastObservedTime": "2026-11-23T12:01:01.750000Z"},
         });
         check(
             vec![Step::ListDone, Step::Changed(serde_json::from_value(event).unwrap())],
-            "12:00:59 Failed Pod (scheduler) 5 +5",
+            "12:01:01 Failed Pod (scheduler) 5 +5",
         );
     }
 }

@@ -6,6 +6,7 @@
 //! [`Time`] here and nowhere else.
 
 mod answer;
+mod clocks;
 #[cfg(test)]
 mod crowd;
 mod discovery;

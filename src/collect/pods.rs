@@ -1,13 +1,7 @@
 //! From what a watch shows of pods to their lives, one row a uid.
 //!
-//! The API stamps whole seconds, cut off, by the clocks of the cluster. So:
-//!
-//! - A change that we see as it happens counts when it arrived, by our clock: that is also when
-//!   the rest of the cluster hears of it. Its stamp counts only when it is slightly later, which
-//!   says that our clock is behind.
-//! - A change that we only find in a list counts by its stamp, but never later than now.
-//! - No edge of a pod's readiness lies before the edge before it. (A kubelet that was cut off
-//!   comes back with the stamp of long ago.)
+//! No edge of a pod's readiness lies before the edge before it. (A kubelet that was cut off comes
+//! back with the stamp of long ago.) By whose clock an edge is dated, `clocks` says.
 //!
 //! A pod whose deletion was asked for is not ready from then on, whatever its condition says:
 //! services stop sending to it at that moment.
@@ -24,6 +18,7 @@ use k8s_openapi::{
 
 use super::{
     Seen,
+    clocks::{Learned, when},
     kubernetes::time,
     watch::{Fold, Step},
 };
@@ -32,10 +27,6 @@ use crate::{
     sample::Labels,
     time::Time,
 };
-
-/// How much later than our clock a stamp may be and still be taken to be right. Further ahead,
-/// the clocks disagree too much to mix them.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
 
 /// The resolution of the API's stamps.
 const STAMP: Duration = Duration::from_secs(1);
@@ -59,13 +50,6 @@ struct Life {
     row: PodRow,
     /// Restart count of each container when last seen.
     restarts: HashMap<String, i32>,
-}
-
-/// How we learn of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Learned {
-    Live,
-    Listed,
 }
 
 impl Fold<Pod> for PodFold {
@@ -233,16 +217,6 @@ impl Life {
     fn end(&mut self, at: Time) {
         self.row.gone_at = Some(at);
         self.turn(false, at, at);
-    }
-}
-
-/// When a change happened that carries a stamp of whole seconds: see the module's doc.
-fn when(stamp: Option<Time>, arrived: Time, learned: Learned) -> Time {
-    match (stamp, learned) {
-        (None, _) => arrived,
-        (Some(stamp), Learned::Listed) => stamp.min(arrived),
-        (Some(stamp), Learned::Live) if stamp.since(arrived) <= CLOCKS_DIFFER => stamp.max(arrived),
-        (Some(_), Learned::Live) => arrived,
     }
 }
 
