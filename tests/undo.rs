@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Done, HypothesisFile, LabProcess, Program, Running, homeostat, lab::alive, program::until,
-    recording::manifest,
+    Done, HypothesisFile, LabProcess, Program, Running, VerdictFile, homeostat, lab::alive,
+    program::until, recording::manifest,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -162,6 +162,8 @@ fn an_undo_that_fails_stays_until_it_succeeds_or_someone_decides() {
     let done = site.run(&fault, &[]).run();
     assert!(done.stderr.contains("was not taken back"), "{done}");
     let run_id = site.run_id();
+    let verdict = VerdictFile::of_run(&site.recording("undo"));
+    assert!(verdict.grounds().contains(&"not_undone"), "{:?}", verdict.grounds());
     assert_eq!(site.states(), ["failed", "done"]);
     site.refuses_a_run(&run_id);
 

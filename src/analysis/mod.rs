@@ -30,7 +30,7 @@ mod words;
 use std::time::Duration;
 
 use crate::{
-    frame::Observed,
+    frame::{FaultAction, Observed},
     hypothesis::{
         Hypothesis,
         model::{Indicator, IndicatorId, MetricsSource},
@@ -57,6 +57,7 @@ pub fn analyse(hypothesis: &Hypothesis, observed: &Observed) -> Analysis {
         evidence: confirm::evidence(hypothesis, observed, &tracks),
         mechanisms: mechanism::mechanisms(hypothesis, observed, &tracks),
         injected_at: observed.injected_at,
+        not_undone: observed.fault.iter().any(|row| row.action == FaultAction::Undone && !row.ok),
         tracks,
     }
 }
@@ -110,6 +111,8 @@ pub struct Analysis {
     pub mechanisms: Vec<MechanismFinding>,
     /// When each recovery is counted from.
     pub injected_at: Option<Time>,
+    /// Whether something that the fault did could not be taken back.
+    pub not_undone: bool,
 }
 
 impl Analysis {

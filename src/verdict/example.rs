@@ -193,6 +193,7 @@ pub(super) fn analysis(track: Track, evidence: EvidenceState) -> Analysis {
         blast: None,
         evidence: vec![evidence],
         mechanisms: Vec::new(),
+        not_undone: false,
         injected_at,
     }
 }

@@ -27,6 +27,8 @@ pub enum Ground {
     GuardTripped,
     /// The recording is incomplete: the run was killed.
     Incomplete,
+    /// What the fault did could not be taken back.
+    NotUndone,
     /// The hypothesis held, but the mechanism that it names was not seen: a near miss.
     MechanismNotSeen,
     /// It cannot be told whether the mechanism was at work.
@@ -55,6 +57,7 @@ impl Ground {
             Self::Interrupted => "interrupted",
             Self::GuardTripped => "guard_tripped",
             Self::Incomplete => "incomplete",
+            Self::NotUndone => "not_undone",
             Self::MechanismNotSeen => "mechanism_not_seen",
             Self::MechanismUnknown => "mechanism_unknown",
             Self::Placebo => "placebo",
@@ -72,6 +75,7 @@ impl Ground {
             | Self::Interrupted
             | Self::GuardTripped
             | Self::Incomplete
+            | Self::NotUndone
             | Self::MechanismNotSeen
             | Self::MechanismUnknown
             | Self::Placebo => &[],
@@ -114,6 +118,9 @@ impl fmt::Display for Ground {
             Self::Incomplete => {
                 f.write_str("the recording has no end: the run was killed, and what it saw last is kept")
             }
+            Self::NotUndone => f.write_str(
+                "what the fault did could not be taken back, so *after* was not without it: `homeostat undo` tries again",
+            ),
             Self::MechanismNotSeen => f.write_str(
                 "it held, but the mechanism that the claim names was not seen at work: a near miss",
             ),

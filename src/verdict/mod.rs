@@ -82,6 +82,7 @@ pub fn judge_all(hypothesis: &Hypothesis, analysis: &Analysis, status: RunStatus
         evidence,
         placebo,
         mechanism,
+        not_undone: analysis.not_undone,
         checks: judged,
         failed: Facts::ids(&checks, |outcome| outcome == Outcome::Fail),
         untold: Facts::ids(&checks, |outcome| outcome == Outcome::Inconclusive),

@@ -44,6 +44,8 @@ pub(super) struct Facts {
     pub(super) placebo: bool,
     /// All mechanisms together; none when none is claimed.
     pub(super) mechanism: Option<MechanismState>,
+    /// Whether something that the fault did could not be taken back.
+    pub(super) not_undone: bool,
     /// How many checks there are of what the fault can have done.
     pub(super) checks: usize,
     /// Those that fail.
@@ -110,6 +112,9 @@ impl Facts {
         if let Some(stopped) = self.status.ground() {
             return (Inconclusive, stopped);
         }
+        if self.not_undone {
+            return (Inconclusive, Ground::NotUndone);
+        }
         if !self.untold.is_empty() {
             return (Inconclusive, Ground::Untold(self.untold.clone()));
         }
@@ -132,6 +137,7 @@ impl Facts {
             self.evidence.filter(|state| *state != EvidenceState::Confirmed).map(Ground::Evidence),
         );
         noted.extend(named(&self.failed, Ground::Failed));
+        noted.extend(self.not_undone.then_some(Ground::NotUndone));
         noted.extend(named(&self.untold, Ground::Untold));
         if self.placebo {
             noted.push(Ground::Placebo);
@@ -184,6 +190,7 @@ mod tests {
             evidence,
             placebo: evidence.is_none(),
             mechanism: Some(MechanismState::Held),
+            not_undone: false,
             checks: 3,
             failed: ids(failed, "failed"),
             untold: ids(untold, "untold"),
@@ -307,6 +314,19 @@ mod tests {
             &facts(RunStatus::NotInjected, false, Some(EvidenceState::Absent), (0, 3)),
             &["not_injected", "not_steady", "evidence_absent", "untold"],
         );
+    }
+
+    #[test]
+    fn a_fault_that_was_not_taken_back_never_passes() {
+        let confirmed = Some(EvidenceState::Confirmed);
+        let facts = |checks| Facts {
+            not_undone: true,
+            ..facts(RunStatus::Complete, true, confirmed, checks)
+        };
+        check_grounds(&facts((0, 0)), &["not_undone"]);
+        assert_eq!(facts((0, 0)).decide().0, Outcome::Inconclusive);
+        check_grounds(&facts((1, 0)), &["failed", "not_undone"]);
+        assert_eq!(facts((1, 0)).decide().0, Outcome::Fail);
     }
 
     #[test]

@@ -118,7 +118,8 @@ fn did_it_hold(subject: &Subject<'_>, checks: &[CheckView]) -> Answer {
         | Ground::Evidence(_)
         | Ground::Interrupted
         | Ground::GuardTripped
-        | Ground::Incomplete => true,
+        | Ground::Incomplete
+        | Ground::NotUndone => true,
         Ground::AllHold
         | Ground::Failed(_)
         | Ground::Untold(_)
