@@ -1,6 +1,12 @@
 //! What a judgement was not given must not make it a pass: scripted targets on which one was
 //! once made.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
 use crate::support::{
     ScriptedTarget, VerdictFile, recording::manifest, run_directory, target::Moment,
 };
@@ -594,6 +600,24 @@ fn one_dip_of_a_counter_of_errors_is_no_burst() {
 
 const TARGETS_LOST: &str = "{targets_lost: up, at_least: 1}";
 const FAULT_ON: &str = "{indicator: fault_on, during: {above: 1}}";
+
+/// A page that is late once, a second after the fault.
+fn slow_once(page: &'static str) -> impl Fn(&Moment) -> String + Send + 'static {
+    let late = AtomicBool::new(true);
+    move |moment| {
+        if moment.fault.is_some_and(|since| since > 1.0) && late.swap(false, Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(700));
+        }
+        page.to_owned()
+    }
+}
+
+#[test]
+fn one_slow_scrape_is_no_lost_target() {
+    let gateway = |moment: &Moment| fault_on(moment) + &requests(moment);
+    let target = ScriptedTarget::start(gateway).beside(slow_once("x 1\n"));
+    ends(&target, &with(ERRORS).replace(FAULT_ON, TARGETS_LOST), 11);
+}
 
 #[test]
 fn an_up_that_a_page_shows_is_no_target() {

@@ -19,8 +19,8 @@ const SCRAPED: &str = "scrape_samples_scraped";
 /// Scrape targets went down or vanished.
 ///
 /// The population is the targets whose `up` was 1 at the injection. A target is lost when in
-/// *during* its `up` was 0, or ended with a stale marker, or had no sample for as long as two of
-/// its scrapes take. If no `up` of any target has a sample in *during*, it was we who stopped
+/// *during* its `up` was 0 in two scrapes in a row (one alone may just have been slow), or ended
+/// with a stale marker, or had no sample for as long as two of its scrapes take. If no `up` of any target has a sample in *during*, it was we who stopped
 /// looking, and it cannot be told. A target that was down in *before*, too, does not count: that
 /// it went down again says nothing of the fault.
 pub(super) fn targets_lost(
@@ -98,7 +98,9 @@ fn down_at(up: &Series, from: Time, to: Time) -> Option<Time> {
         if !patience.is_zero() && time > expected_by {
             return Some(expected_by);
         }
-        if is_stale(value) || value <= 0.0 {
+        let in_vain = |value: f64| is_stale(value) || value <= 0.0;
+        let next = up.values.get(place + 1).is_some_and(|next| in_vain(*next));
+        if is_stale(value) || (value <= 0.0 && next) {
             return Some(time);
         }
         expected_by = time.plus(patience);
@@ -135,6 +137,15 @@ mod tests {
         check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:10 UTC");
         check_targets(&rows, 2, "smaller: 1 of 2 targets lost, at 00:01:10 UTC");
         check_targets(&[(A, "1x13"), (B, "1x13")], 1, "absent: 0 of 2 targets lost");
+    }
+
+    #[test]
+    fn one_scrape_in_vain_is_no_loss() {
+        check_targets(&[(A, "1x6 0 1x6")], 1, "absent: 0 of 1 targets lost");
+        check_targets(&[(A, "1x6 0 1 0 1x4")], 1, "absent: 0 of 1 targets lost");
+        check_targets(&[(A, "1x6 0 0 1x5")], 1, "confirmed: 1 of 1 targets lost, at 00:01:10 UTC");
+        // With the target gone after it.
+        check_targets(&[(A, "1x6 0 stale")], 1, "confirmed: 1 of 1 targets lost, at 00:01:10 UTC");
     }
 
     #[test]
