@@ -207,6 +207,8 @@ pub struct Point {
     pub upper: f64,
     /// How many increments of its counters no sample shows, at most. The bounds make up for them.
     pub uncounted: f64,
+    /// How much was counted a second in its window by the counters behind a ratio or a quantile.
+    pub traffic: Option<f64>,
 }
 
 impl Point {
@@ -217,7 +219,7 @@ impl Point {
 
     /// A point in which all was counted, whose value is known to lie between two bounds.
     pub fn between(time: Time, lower: f64, value: f64, upper: f64) -> Self {
-        Self { time, value, lower, upper, uncounted: 0.0 }
+        Self { time, value, lower, upper, uncounted: 0.0, traffic: None }
     }
 
     /// A point that was asked for and has no number.

@@ -271,6 +271,21 @@ fn traffic_that_went_away_is_no_success() {
     });
 }
 
+/// The sum over the phase is more than half of what it was.
+#[test]
+fn an_outage_of_less_than_half_of_the_phase_is_no_success() {
+    let page = |moment: &Moment| {
+        let lost = moment.fault.unwrap_or(0.0).min(1.8) * 99.0;
+        format!("requests_total{{code=\"200\"}} {}\n", moment.up * 100.0 - lost)
+    };
+    check(ERRORS, page, 11, |verdict| {
+        for id in ["errors.during.below", "errors.recovers.below"] {
+            let reasons = verdict.check(id).reasons().join(" ");
+            assert!(reasons.starts_with("traffic_fell"), "{id}: {reasons}");
+        }
+    });
+}
+
 #[test]
 fn as_much_traffic_as_the_file_asks_for_is_enough() {
     check(&with_traffic("{at_least: 20%}"), left(40.0), 0, |verdict| {

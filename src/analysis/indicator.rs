@@ -150,7 +150,8 @@ impl<'a> Plan<'a> {
                     return Some(Point::no_number(at));
                 }
                 let [part, whole] = [part, whole].map(|all| self.uncounted(all, at, *over));
-                Some(ratio([part_rose, rose], [part, whole], *contained, at, *over))
+                let point = ratio([part_rose, rose], [part, whole], *contained, at, *over);
+                Some(Point { traffic: Some(rose), ..point })
             }
             Parts::Rate { counters, over } => {
                 let sum = self.sum_of_rates(counters, at, *over)?;
@@ -242,6 +243,7 @@ impl<'a> Plan<'a> {
         over: Duration,
     ) -> Option<Point> {
         let (mut counts, mut series, mut uncounted) = (Vec::new(), Vec::new(), Sum::default());
+        let mut traffic = None;
         for (bound, counters) in buckets {
             let rates = self.rates(counters, at, over);
             let Some(count) = rates.iter().copied().reduce(|sum, rate| sum + rate) else {
@@ -251,7 +253,7 @@ impl<'a> Plan<'a> {
             counts.push(Bucket { bound: *bound, count, first: here.first / over.as_secs_f64() });
             series.push(rates.len());
             if *bound == f64::INFINITY {
-                uncounted = here;
+                (uncounted, traffic) = (here, Some(count));
             }
         }
         let all = series.iter().copied().max()?;
@@ -274,6 +276,7 @@ impl<'a> Plan<'a> {
             || Point::no_number(at),
             |Located { value, lower, upper }| Point {
                 uncounted: uncounted.all(),
+                traffic,
                 ..Point::between(at, lower, value, upper)
             },
         ))

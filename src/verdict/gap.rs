@@ -31,7 +31,9 @@ pub enum Gap {
     TrafficFell {
         /// Where.
         phase: Phase,
-        /// How much was counted there, per second.
+        /// At how many points of how many; none when over the whole phase.
+        points: Option<(usize, usize)>,
+        /// How much was counted there, per second; of points, where it was least.
         there: f64,
         /// How much was counted in *before*, per second.
         before: f64,
@@ -164,13 +166,17 @@ impl fmt::Display for Gap {
                 write!(f, "{resource} were not watched in *{phase}*: may the account list and watch {resource}, and did the API server answer?")
             }
             Self::NoTraffic(phase) => write!(f, "no traffic in *{phase}*: there was nothing to measure"),
-            Self::TrafficFell { phase, there, before, at_least } => write!(
-                f,
-                "traffic fell from {} in *before* to {} in *{phase}*, and {} of it are needed: only those that still got through were judged; measure where the callers are, or set `traffic` of the indicator",
-                Unit::PerSecond.show(*before),
-                Unit::PerSecond.show(*there),
-                Unit::Share.show(at_least.get())
-            ),
+            Self::TrafficFell { phase, points, there, before, at_least } => {
+                let [there, before] = [*there, *before].map(|rate| Unit::PerSecond.show(rate));
+                let needed = Unit::Share.show(at_least.get());
+                write!(f, "traffic fell from {before} in *before* to {there} in *{phase}*, and ")?;
+                if let Some((points, grid)) = points {
+                    write!(f, "{points} of its {grid} points had less than the {needed} of it that are needed")?;
+                } else {
+                    write!(f, "{needed} of it are needed")?;
+                }
+                f.write_str(": only those that still got through were judged; measure where the callers are, or set `traffic` of the indicator")
+            }
             Self::TooLittleTraffic { phase, requests, at_least } => write!(
                 f,
                 "{} requests were counted in *{phase}*, and {at_least} are needed: lengthen it, add load, or set `traffic` of the indicator",

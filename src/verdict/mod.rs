@@ -95,7 +95,7 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
     let track = analysis.track(check.indicator);
     let indicator = hypothesis.indicator(check.indicator);
     let id = check.id.as_str();
-    let verdict = match &check.objective {
+    let judge = |track: &Track| match &check.objective {
         Objective::Stays { phase, level, hold, longest_breach, gaps, scale } => {
             let terms = stays::Terms {
                 level: *level,
@@ -118,23 +118,23 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
             total::judge(id, &indicator.unit, track, *phase, *limit, *gaps)
         }
     };
-    judged_by_what_was_seen(verdict, indicator, track, &phases(&check.objective))
+    judged_by_what_was_seen(indicator, track, &phases(&check.objective), judge)
 }
 
-/// A verdict on what was seen of an indicator in some phases, with all that says that it was not
-/// seen well enough for it.
+/// Judges by `judge` what was seen of an indicator in some phases, with all that says that it was
+/// not seen well enough for it.
 ///
 /// - Its traffic may have been too little.
 /// - Its numbers may be no measurement, neither for a pass nor for a fail: it counts nothing by a
 ///   mistake in the file, or its counter is several.
 /// - What comes from the cluster and was not seen is no question of a metric's name.
 fn judged_by_what_was_seen(
-    verdict: CheckVerdict,
     indicator: &Indicator,
     track: &Track,
     phases: &[Phase],
+    judge: impl Fn(&Track) -> CheckVerdict,
 ) -> CheckVerdict {
-    let verdict = traffic::ask(verdict, indicator, track, phases);
+    let verdict = traffic::ask(indicator, track, phases, judge);
     let serious = track.doubts.iter().filter(|doubt| doubt.code().is_some());
     let mut verdict =
         serious.fold(verdict, |verdict, doubt| verdict.untold(Gap::Doubtful(doubt.clone())));

@@ -26,14 +26,14 @@ use crate::{
 /// The system is steady when all of them pass.
 pub fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckVerdict> {
     let judge = |(check_id, id, question): (&str, IndicatorId, Question)| {
-        let (indicator, track) = (hypothesis.indicator(id), analysis.track(id));
-        let verdict = match question {
+        let indicator = hypothesis.indicator(id);
+        let judge = |track: &Track| match question {
             Question::Level(terms) => {
                 stays::judge(check_id, &indicator.unit, track, Phase::Before, &terms)
             }
             Question::Seen(gaps) => seen(check_id, track, gaps),
         };
-        judged_by_what_was_seen(verdict, indicator, track, &[Phase::Before])
+        judged_by_what_was_seen(indicator, analysis.track(id), &[Phase::Before], judge)
     };
     questions(hypothesis).into_iter().map(judge).collect()
 }

@@ -4,22 +4,37 @@ use super::{CheckVerdict, Gap, Outcome};
 use crate::{
     analysis::{PhaseTrack, Track, Traffic},
     hypothesis::model::{Indicator, MinTraffic},
+    sample::Point,
     window::Phase,
 };
 
-/// A verdict, with the reasons that the traffic of some phases gives not to judge.
+/// Judges a track by `judge`, with the reasons that the traffic of some phases gives not to.
 ///
-/// A pass needs the traffic that the indicator asks for. A breach that was seen is a breach,
-/// however few saw it.
+/// A pass needs the traffic that the indicator asks for, over each phase, and it must be a pass
+/// still when the points with less of it were gaps. A breach that was seen is a breach, however few
+/// saw it.
 pub(super) fn ask(
-    verdict: CheckVerdict,
     indicator: &Indicator,
     track: &Track,
     phases: &[Phase],
+    judge: impl Fn(&Track) -> CheckVerdict,
 ) -> CheckVerdict {
-    let seen = verdict.outcome == Outcome::Fail || verdict.gaps.iter().any(says_that_none_was);
+    let verdict = judge(track);
+    if verdict.outcome == Outcome::Fail || verdict.gaps.iter().any(says_that_none_was) {
+        return verdict;
+    }
     let lacking = phases.iter().filter_map(|phase| lacking(indicator.traffic, track, *phase));
-    if seen { verdict } else { lacking.fold(verdict, CheckVerdict::untold) }
+    let verdict = lacking.fold(verdict, CheckVerdict::untold);
+    if verdict.outcome != Outcome::Pass {
+        return verdict;
+    }
+    let mut rest = track.clone();
+    let fell = phases.iter().filter_map(|phase| take_out(indicator, track, &mut rest, *phase));
+    let fell: Vec<Gap> = fell.collect();
+    if fell.is_empty() || judge(&rest).outcome == Outcome::Pass {
+        return verdict;
+    }
+    fell.into_iter().fold(verdict, CheckVerdict::untold)
 }
 
 /// Whether a reason already says that there was nothing at all.
@@ -27,30 +42,83 @@ fn says_that_none_was(gap: &Gap) -> bool {
     matches!(gap, Gap::PhaseNotReached(_) | Gap::EmptyGrid(_) | Gap::NoData(_) | Gap::NoTraffic(_))
 }
 
+/// What was counted in a phase.
+fn counted(track: &Track, phase: Phase) -> Option<Traffic> {
+    track.phase(phase).and_then(|part: &PhaseTrack| part.traffic)
+}
+
 /// Why the traffic of a phase is too little; none when it is enough, or when any will do.
 fn lacking(asked: MinTraffic, track: &Track, phase: Phase) -> Option<Gap> {
     let MinTraffic::AtLeast { share, requests } = asked else { return None };
-    let of = |phase| track.phase(phase).and_then(|part: &PhaseTrack| part.traffic);
-    let there: Traffic = of(phase)?;
-    if let Some(before) = of(Phase::Before).filter(|_| phase != Phase::Before) {
+    let there = counted(track, phase)?;
+    if let Some(before) = counted(track, Phase::Before).filter(|_| phase != Phase::Before) {
         let (there, before) = (there.per_second(), before.per_second());
         if there < share.get() * before {
-            return Some(Gap::TrafficFell { phase, there, before, at_least: share });
+            let at_least = share;
+            return Some(Gap::TrafficFell { phase, points: None, there, before, at_least });
         }
     }
     let too_few = there.requests < requests as f64;
     too_few.then_some(Gap::TooLittleTraffic { phase, requests: there.requests, at_least: requests })
 }
 
+/// Takes the points of a phase whose traffic fell out of the rest of a track, and says so; none
+/// when there is no such point.
+fn take_out(indicator: &Indicator, track: &Track, rest: &mut Track, phase: Phase) -> Option<Gap> {
+    let MinTraffic::AtLeast { share: at_least, .. } = indicator.traffic else { return None };
+    let before = counted(track, Phase::Before).filter(|_| phase != Phase::Before)?.per_second();
+    let over = indicator.over().as_secs_f64();
+    let needed = at_least.get() * before * over;
+    let fell = |point: &Point| point.traffic.is_some_and(|rate| most(rate * over) < needed);
+    let part = rest.phases.iter_mut().find(|part| part.phase == phase)?;
+    let (grid, mut points, mut there) = (part.grid.len(), 0, f64::INFINITY);
+    for (_, point) in &mut part.grid {
+        if let Some(low) = point.take_if(|point| fell(point)) {
+            points += 1;
+            there = there.min(low.traffic.unwrap_or_default());
+        }
+    }
+    (points > 0).then_some(Gap::TrafficFell {
+        phase,
+        points: Some((points, grid)),
+        there,
+        before,
+        at_least,
+    })
+}
+
+/// The most that could be expected where so many were counted: fewer than that is chance. The end
+/// of a 95 % interval of a Poisson count by its square root, which varies by a half.
+fn most(counted: f64) -> f64 {
+    (counted.max(0.0).sqrt() + 1.0).powi(2)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
-        hypothesis::model::{Absent, Aggregate, IndicatorKind},
+        hypothesis::model::{Absent, IndicatorKind, Level},
         hypothesis::selector::SeriesSelector,
-        number::{Share, Unit},
-        verdict::example::run,
+        number::{Finite, Share, Unit},
+        verdict::{
+            example::{allowance, run},
+            stays,
+        },
     };
+
+    fn indicator(traffic: MinTraffic) -> Indicator {
+        let [part, whole] = ["r{code=\"500\"}", "r"].map(|s| SeriesSelector::parse(s).unwrap());
+        Indicator {
+            name: "i".to_owned(),
+            unit: Unit::Share,
+            kind: IndicatorKind::Ratio { part, whole, over: Duration::from_secs(10) },
+            traffic,
+            absent: Absent::Unknown,
+            alive: None,
+        }
+    }
 
     /// Requests counted in *before* (100 s), *during* (50 s) and *after* (100 s).
     fn judged(traffic: MinTraffic, counted: [f64; 3], verdict: CheckVerdict) -> CheckVerdict {
@@ -60,17 +128,7 @@ mod tests {
         {
             part.traffic = Some(Traffic { requests, seconds });
         }
-        let gauge = SeriesSelector::parse("g").unwrap();
-        let kind = IndicatorKind::Gauge { gauge, aggregate: Aggregate::Sum };
-        let indicator = Indicator {
-            name: "i".to_owned(),
-            unit: Unit::None,
-            kind,
-            traffic,
-            absent: Absent::Unknown,
-            alive: None,
-        };
-        ask(verdict, &indicator, &track, &[Phase::Before, Phase::During])
+        ask(&indicator(traffic), &track, &[Phase::Before, Phase::During], |_| verdict.clone())
     }
 
     fn passed() -> CheckVerdict {
@@ -100,6 +158,53 @@ mod tests {
         check(0.5, 100, [100.0, 99.0, 0.0], &["too_little_traffic"]);
         check(0.5, 100, [99.0, 100.0, 0.0], &["too_little_traffic"]);
         check(0.5, 1, [0.0, 0.0, 0.0], &["too_little_traffic", "too_little_traffic"]);
+    }
+
+    /// 10 a second over the whole of *during* and less at some of its ten points, held below 1
+    /// with two points that may be missing.
+    fn with_low_points(share: f64, rates: &[f64], series: &str) -> CheckVerdict {
+        let asked = MinTraffic::AtLeast { share: Share::new(share).unwrap(), requests: 10 };
+        let mut track = run("0x19", series, "0x19");
+        for part in &mut track.phases {
+            part.traffic = Some(Traffic { requests: 1000.0, seconds: 100.0 });
+            for (place, (_, point)) in part.grid.iter_mut().enumerate() {
+                let low = rates.get(place).filter(|_| part.phase == Phase::During);
+                if let Some(point) = point {
+                    point.traffic = Some(low.copied().unwrap_or(10.0));
+                }
+            }
+        }
+        let level = Level::Below(Finite::new(1.0).unwrap());
+        let gaps = allowance(0.2, 3);
+        let terms =
+            stays::Terms { level, hold: Share::ALL, longest_breach: None, gaps, scale: 1.0 };
+        ask(&indicator(asked), &track, &[Phase::During], |track| {
+            stays::judge("c", &Unit::Share, track, Phase::During, &terms)
+        })
+    }
+
+    #[test]
+    fn a_point_whose_traffic_fell_is_a_gap() {
+        let codes = |verdict: &CheckVerdict| {
+            verdict.gaps.iter().map(Gap::code).collect::<Vec<_>>().join(" ")
+        };
+        // As many as may be missing, and one more.
+        let got = with_low_points(0.5, &[0.2; 2], "0x9");
+        assert_eq!((got.outcome, codes(&got)), (Outcome::Pass, String::new()));
+        let got = with_low_points(0.5, &[0.3, 0.2, 0.3], "0x9");
+        assert_eq!((got.outcome, codes(&got)), (Outcome::Inconclusive, "traffic_fell".to_owned()));
+        insta::assert_snapshot!(got.gaps[0], @"traffic fell from 10/s in *before* to 0.2/s in *during*, and 3 of its 10 points had less than the 50 % of it that are needed: only those that still got through were judged; measure where the callers are, or set `traffic` of the indicator");
+        // A breach that few saw is one.
+        let got = with_low_points(0.5, &[0.2; 3], "2 0x8");
+        assert_eq!((got.outcome, codes(&got)), (Outcome::Fail, String::new()));
+        assert_eq!(with_low_points(0.0, &[0.2; 9], "0x9").outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn a_little_less_than_needed_is_chance() {
+        // 50 of 100 in a window are needed: of 37 counted, up to 50.2 could be expected.
+        assert_eq!(with_low_points(0.5, &[3.7; 3], "0x9").outcome, Outcome::Pass);
+        assert_eq!(with_low_points(0.5, &[3.6; 3], "0x9").outcome, Outcome::Inconclusive);
     }
 
     #[test]
