@@ -616,6 +616,18 @@ fn one_dip_of_a_counter_of_errors_is_no_burst() {
 const TARGETS_LOST: &str = "{targets_lost: up, at_least: 1}";
 const FAULT_ON: &str = "{indicator: fault_on, during: {above: 1}}";
 
+/// Nothing says that its process began again: the counter beside it went on.
+#[test]
+fn an_error_counter_that_leaves_its_page_is_not_zero() {
+    let page = |moment: &Moment| {
+        let errors = if moment.fault.is_none() { "requests_total{code=\"503\"} 7\n" } else { "" };
+        requests(moment) + errors
+    };
+    check(ERRORS, page, 11, |verdict| {
+        assert_eq!(verdict.check("errors.during.below").reasons(), ["left_its_page"]);
+    });
+}
+
 /// A page that is late once, a second after the fault.
 fn slow_once(page: &'static str) -> impl Fn(&Moment) -> String + Send + 'static {
     let late = AtomicBool::new(true);

@@ -2,11 +2,12 @@
 //! counts zero for ever, and a value that never moves may not be measured at all.
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use super::{indicator::series, words};
+use super::{birth::Readings, indicator::series, semantics::Semantics, words};
 use crate::{
     frame::Observed,
     hypothesis::{
@@ -14,6 +15,7 @@ use crate::{
         selector::{LabelSelector, Matcher, SeriesSelector},
     },
     sample::{Labels, Series, is_stale},
+    time::Time,
 };
 
 /// What makes an indicator doubtful although it has numbers.
@@ -57,6 +59,15 @@ pub enum Doubt {
         /// In how many steps from one scrape to the next.
         steps: usize,
     },
+    /// A counter left a page that was read on, where others beside it went on counting.
+    LeftItsPage {
+        /// The series.
+        series: String,
+        /// When.
+        at: Time,
+        /// One that stayed.
+        beside: String,
+    },
     /// The series of a histogram have different buckets.
     BucketsDiffer {
         /// Bounds that not all have.
@@ -89,8 +100,16 @@ impl Doubt {
             Self::NoSuchValue { within, .. } => (!within.is_empty()).then_some("matches_nothing"),
             Self::NoSuchPods { .. } => Some("matches_nothing"),
             Self::CounterFalls { .. } => Some("counter_falls"),
+            Self::LeftItsPage { .. } => Some("left_its_page"),
             Self::BucketsDiffer { .. } | Self::StoodStill { .. } | Self::NeverMoved { .. } => None,
         }
+    }
+}
+
+impl Doubt {
+    /// Whether a breach may be one all the same: what was counted was counted.
+    pub fn spares_a_breach(&self) -> bool {
+        matches!(self, Self::LeftItsPage { .. })
     }
 }
 
@@ -124,6 +143,13 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "{series} fell in {falls} of {steps} scrapes: is it a counter, and of one process only?"
+                )
+            }
+            Self::LeftItsPage { series, at, beside } => {
+                write!(
+                    f,
+                    "{series} left its page at {} UTC, and {beside} went on: what it counted since is not known, and not 0 (`absent: 0` says that it is)",
+                    at.clock_text()
                 )
             }
             Self::BucketsDiffer { bounds, without } => {
@@ -166,10 +192,12 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
             let named = unmatched(part).filter(|doubt| !may_be_absent(doubt));
             let found = named.into_iter().chain(unmatched(whole));
             let falls = falls(whole, observed).or_else(|| falls(part, observed));
-            found.chain(falls).collect()
+            let left = (indicator.absent == Absent::Unknown).then(|| left_its_page(part, observed));
+            found.chain(falls).chain(left.flatten()).collect()
         }
         IndicatorKind::Rate { counter, .. } => {
-            unmatched(counter).into_iter().chain(falls(counter, observed)).collect()
+            let found = unmatched(counter).into_iter().chain(falls(counter, observed));
+            found.chain(left_its_page(counter, observed)).collect()
         }
         IndicatorKind::Gauge { gauge, .. } => {
             let found = unmatched(gauge).into_iter().chain(still(gauge, observed));
@@ -242,6 +270,39 @@ fn falls(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     };
     let (falls, steps, series) = series(counters, observed).into_iter().filter_map(fell).max()?;
     Some(Doubt::CounterFalls { series, falls, steps })
+}
+
+/// A counter that left a page that was read on, while one stayed there that differs from it in
+/// nothing but what the selector asks for (another status code of the same route, say) and went on
+/// counting. Had its process begun again, that one would have fallen; had what it speaks of gone,
+/// that one would have left as well.
+fn left_its_page(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
+    // Hardly any counter leaves, and the guard asks for it every second.
+    let readings = LazyCell::new(|| Readings::of(observed));
+    let asked: Vec<&str> = counters.matchers.iter().map(|matcher| matcher.label.as_str()).collect();
+    let rest = |labels: &Labels| asked.iter().fold(labels.clone(), |rest, name| rest.without(name));
+    let left = |one: &Series| {
+        let ends = (1..one.values.len()).filter(|place| is_stale(one.values[*place]));
+        let mut ends = ends.filter(|place| !one.values[*place - 1].is_nan());
+        ends.find_map(|place| {
+            let (last, at) = (one.times[place - 1], one.times[place]);
+            let now = |series: &Series, at: Time| Semantics::default().instant(series, at);
+            let read = |up: &Series| now(up, at).is_some_and(|up| up > 0.0);
+            if !readings.of_target(&one.labels).any(read) {
+                return None;
+            }
+            let went_on = |other: &&Series| {
+                let since = now(other, last).zip(now(other, at));
+                since.is_some_and(|(before, value)| before <= value)
+            };
+            let rest_of_one = rest(&one.labels);
+            let mut others = observed.raw.of_metric(&counters.metric).filter(went_on);
+            let beside = others.find(|other| rest(&other.labels) == rest_of_one)?;
+            let (series, beside) = (one.labels.to_string(), beside.labels.to_string());
+            Some(Doubt::LeftItsPage { series, at, beside })
+        })
+    };
+    series(counters, observed).into_iter().find_map(left)
 }
 
 /// Histograms of one metric whose series do not have the same bounds.
@@ -375,6 +436,37 @@ mod tests {
             &[("r{code=\"200\"}", "5 6 0 1 2 0 1 2 3 0 1 2 3 4 5 6 7 8")],
             &[],
         );
+    }
+
+    fn left(absent: Absent, rows: &[(&str, &str)]) -> Vec<String> {
+        let up = [("up{i=\"a\"}", "1x9")];
+        said(ratio("r{code=~\"5..\"}"), absent, &[rows, &up].concat())
+    }
+
+    #[test]
+    fn a_counter_that_leaves_its_page_is_named_where_another_goes_on() {
+        let rows = [("r{code=\"200\",i=\"a\"}", "0+1x9"), ("r{code=\"503\",i=\"a\"}", "7x5 stale")];
+        let want = "r{code=\"503\",i=\"a\"} left its page at 00:00:30 UTC, and r{code=\"200\",i=\"a\"} went on: what it counted since is not known, and not 0 (`absent: 0` says that it is)";
+        assert_eq!(left(Absent::Unknown, &rows), [want]);
+        assert!(left(Absent::Zero, &rows).is_empty());
+        // Its page was not read then.
+        let ratio = || ratio("r{code=~\"5..\"}");
+        let down = [rows[0], rows[1], ("up{i=\"a\"}", "1x5 0x4")];
+        assert!(said(ratio(), Absent::Unknown, &down).is_empty());
+        // Of a target that is not one of ours nothing is known.
+        assert!(said(ratio(), Absent::Unknown, &rows).is_empty());
+    }
+
+    #[test]
+    fn a_counter_that_leaves_for_a_reason_is_not_doubted() {
+        let errors = ("r{code=\"503\",i=\"a\"}", "7x5 stale");
+        for other in ["0+1x5 0+1x3", "0+1x5 stale", "_x10"] {
+            let rows = [("r{code=\"200\",i=\"a\"}", other), errors];
+            assert!(left(Absent::Unknown, &rows).is_empty(), "{other}");
+        }
+        // What goes on is something else.
+        let rows = [("r{code=\"200\",i=\"a\",pod=\"b\"}", "0+1x9"), errors];
+        assert!(left(Absent::Unknown, &rows).is_empty());
     }
 
     #[test]

@@ -135,7 +135,9 @@ fn judged_by_what_was_seen(
     judge: impl Fn(&Track) -> CheckVerdict,
 ) -> CheckVerdict {
     let verdict = traffic::ask(indicator, track, phases, judge);
+    let breached = verdict.outcome == Outcome::Fail;
     let serious = track.doubts.iter().filter(|doubt| doubt.code().is_some());
+    let serious = serious.filter(|doubt| !(breached && doubt.spares_a_breach()));
     let mut verdict =
         serious.fold(verdict, |verdict, doubt| verdict.untold(Gap::Doubtful(doubt.clone())));
     if let Some(watch) = watched(&indicator.kind) {
