@@ -628,6 +628,19 @@ fn an_error_counter_that_leaves_its_page_is_not_zero() {
     });
 }
 
+/// Four of five requests since the fault are in `_count` alone.
+#[test]
+fn a_last_bucket_that_counts_less_than_the_histogram_is_not_all() {
+    let page = |moment: &Moment| {
+        let (quick, slow) = (moment.up * 100.0, moment.fault.unwrap_or(0.0) * 400.0);
+        let count = format!("request_duration_seconds_count{{code=\"200\"}} {}\n", quick + slow);
+        histogram(200, quick, quick) + &count
+    };
+    check(LATENCY, page, 11, |verdict| {
+        assert_eq!(verdict.check("p50.during.below").reasons(), ["uncounted"]);
+    });
+}
+
 /// A page that is late once, a second after the fault.
 fn slow_once(page: &'static str) -> impl Fn(&Moment) -> String + Send + 'static {
     let late = AtomicBool::new(true);

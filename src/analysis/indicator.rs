@@ -35,6 +35,8 @@ enum Parts<'a> {
         quantile: f64,
         /// By upper bound; the series of all pods that have it.
         buckets: Vec<(f64, Vec<Counter<'a>>)>,
+        /// How many observations the histograms say there were.
+        totals: Vec<Counter<'a>>,
         over: Duration,
     },
     Ratio {
@@ -79,6 +81,7 @@ impl<'a> Plan<'a> {
             IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
                 quantile: quantile.get(),
                 buckets: by_bound(counters(&histogram.buckets(), *over)),
+                totals: counters(&histogram.count(), *over),
                 over: *over,
             },
             IndicatorKind::Ratio { part, whole, over } => {
@@ -138,8 +141,8 @@ impl<'a> Plan<'a> {
     ///   of it.
     pub fn at(&self, at: Time, step: Duration) -> Option<Point> {
         match &self.parts {
-            Parts::Quantile { quantile, buckets, over } => {
-                self.quantile_at(*quantile, buckets, at, *over)
+            Parts::Quantile { quantile, buckets, totals, over } => {
+                self.quantile_at(*quantile, buckets, totals, at, *over)
             }
             Parts::Ratio { part, whole, same_metric, contained, over } => {
                 let rose = self.sum_of_rates(whole, at, *over)?;
@@ -239,6 +242,7 @@ impl<'a> Plan<'a> {
         &self,
         quantile: f64,
         buckets: &[(f64, Vec<Counter<'_>>)],
+        totals: &[Counter<'_>],
         at: Time,
         over: Duration,
     ) -> Option<Point> {
@@ -257,6 +261,9 @@ impl<'a> Plan<'a> {
             }
         }
         let all = series.iter().copied().max()?;
+        if self.lost_counts {
+            uncounted.lost += self.in_no_bucket(totals, traffic, at, over);
+        }
         let lost = uncounted.lost / over.as_secs_f64();
         // What is counted up to a bound that only some have says nothing of the others.
         let shared = counts.iter().zip(&series).filter(|(_, number)| **number == all);
@@ -280,6 +287,21 @@ impl<'a> Plan<'a> {
                 ..Point::between(at, lower, value, upper)
             },
         ))
+    }
+
+    /// How many observations a histogram says there were beyond those of its last bucket, which
+    /// counts them all by definition. They may belong into any bucket. One a series may be of the
+    /// moment at which its page was written.
+    fn in_no_bucket(
+        &self,
+        totals: &[Counter<'_>],
+        last_bucket: Option<f64>,
+        at: Time,
+        over: Duration,
+    ) -> f64 {
+        let rates = self.rates(totals, at, over);
+        let more = rates.iter().sum::<f64>() - last_bucket.unwrap_or_default();
+        (more * over.as_secs_f64() - rates.len() as f64).max(0.0)
     }
 
     /// The rates of those counters that have one.

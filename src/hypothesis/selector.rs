@@ -49,6 +49,12 @@ impl SeriesSelector {
         Self { metric: format!("{}_bucket", self.metric), ..self.clone() }
     }
 
+    /// How many observations a histogram says there were.
+    #[must_use]
+    pub fn count(&self) -> Self {
+        Self { metric: format!("{}_count", self.metric), ..self.clone() }
+    }
+
     /// Whether a series with these labels is meant. The metric counts.
     pub fn matches(&self, labels: &Labels) -> bool {
         labels.metric() == self.metric && self.matches_labels(labels)

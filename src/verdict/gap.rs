@@ -196,7 +196,7 @@ impl fmt::Display for Gap {
             ),
             Self::Uncounted { points, most, bound, lower, upper, unit } => write!(
                 f,
-                "up to {} increments went uncounted, with series that ended, began or were away between two scrapes: at {points} {} it could be {} to {}, and the bound is {}; measure where nothing is killed (a gateway, the callers), or scrape more often",
+                "up to {} increments went uncounted, with series that ended, began or were away between two scrapes, or in no bucket of their histogram: at {points} {} it could be {} to {}, and the bound is {}; measure where nothing is killed (a gateway, the callers), or scrape more often",
                 digits(most.ceil()),
                 if *points == 1 { "point" } else { "points" },
                 unit.show(*lower),
