@@ -190,6 +190,15 @@ impl SeriesSet {
     }
 }
 
+/// What the bounds of a point bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bounds {
+    /// What the value can have been.
+    Possible,
+    /// What was seen from the point up to the next.
+    Seen,
+}
+
 /// The value of an indicator at one time of its grid.
 ///
 /// A NaN `value` says "asked, and there was no number" (no traffic, say); a time for which there
@@ -201,10 +210,13 @@ pub struct Point {
     /// The value, or NaN.
     pub value: f64,
     /// The least it can have been: by a quantile's bucket, and by what was not counted. The value
-    /// itself if exact.
+    /// itself if exact. Where `bounds` says so, the least that was seen up to the next point.
     pub lower: f64,
-    /// The most it can have been, by the same.
+    /// The most it can have been, or the most that was seen. Of a value that is NaN, because a part
+    /// of it could not be read, either may still be known.
     pub upper: f64,
+    /// Which of the two the bounds are.
+    pub bounds: Bounds,
     /// How many increments of its counters no sample shows, at most. The bounds make up for them.
     pub uncounted: f64,
     /// How much was counted a second in its window by the counters behind a ratio or a quantile.
@@ -219,12 +231,22 @@ impl Point {
 
     /// A point in which all was counted, whose value is known to lie between two bounds.
     pub fn between(time: Time, lower: f64, value: f64, upper: f64) -> Self {
-        Self { time, value, lower, upper, uncounted: 0.0, traffic: None }
+        let bounds = Bounds::Possible;
+        Self { time, value, lower, upper, bounds, uncounted: 0.0, traffic: None }
     }
 
     /// A point that was asked for and has no number.
     pub fn no_number(time: Time) -> Self {
         Self::exact(time, f64::NAN)
+    }
+
+    /// What is known for certain from this point up to the next: it was at most the first once, and
+    /// at least the second once. Infinite or NaN where nothing is known.
+    pub fn certain(&self) -> (f64, f64) {
+        match self.bounds {
+            Bounds::Possible => (self.upper, self.lower),
+            Bounds::Seen => (self.lower, self.upper),
+        }
     }
 }
 

@@ -113,6 +113,17 @@ impl Phases {
         self.after.is_some_and(inside).then_some(Phase::After)
     }
 
+    /// The stretch of its phase that a point of the grid stands for, from just after the first time
+    /// up to the second: to just before the next point, or the end of the phase. The first point of
+    /// a phase stands for what is before it as well.
+    pub fn stretch(&self, time: Time, step: Duration) -> (Time, Time) {
+        let mut phases = Phase::ALL.into_iter().filter_map(|phase| self.window(phase));
+        let Some(phase) = phases.find(|w| w.contains(time)) else { return (time, time) };
+        let first = time.minus(step) < phase.start;
+        let end = time.plus(step).min(phase.end).minus(Duration::from_millis(1));
+        (if first { phase.start } else { time }, end.max(time))
+    }
+
     /// The times of the grid that belong to `phase`: multiples of `step` since the epoch.
     ///
     /// This is what "the phase's grid has N points" means everywhere: points of it without a

@@ -87,6 +87,22 @@ fn events_of_a_cluster_whose_clock_is_behind_are_of_now() {
     lab.run(&no_kill_event()).env("HOMEOSTAT_LAB_KUBECONFIG", api.kubeconfig()).run().exits(10);
 }
 
+/// They are ready again before the next point, and the report says that they were not.
+#[test]
+fn pods_that_were_not_ready_between_two_points_were_not_ready() {
+    let hypothesis = hypothesis()
+        .set("phases", "{before: 5s, during: 5s, after: 5s, step: 5s}")
+        .set("checks", "[{indicator: ready, during: {above: 10}}]");
+    let lab = LabProcess::start(&["--restart-delay", "0s"]);
+    let program = lab.run(&hypothesis);
+    // So that the injection, 5 s later, comes just after a point.
+    let now = || homeostat::clock::Clock::system().now().as_millis() % 5000;
+    while !(4900..4999).contains(&now()) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    program.run().exits(10);
+}
+
 /// All ten pods are deleted; the watch of pods hangs, for the whole run or for half a minute.
 #[track_caller]
 fn hung_pods(during: &str, hangs: usize) {

@@ -613,9 +613,6 @@ fn one_dip_of_a_counter_of_errors_is_no_burst() {
     ends(&single(move |moment| requests(moment) + &dips(moment)), &with(ERRORS), 11);
 }
 
-const TARGETS_LOST: &str = "{targets_lost: up, at_least: 1}";
-const FAULT_ON: &str = "{indicator: fault_on, during: {above: 1}}";
-
 /// Nothing says that its process began again: the counter beside it went on.
 #[test]
 fn an_error_counter_that_leaves_its_page_is_not_zero() {
@@ -641,6 +638,62 @@ fn a_last_bucket_that_counts_less_than_the_histogram_is_not_all() {
     });
 }
 
+const DEPTH: &str = "
+  depth: {gauge: queue_depth, aggregate: max}
+checks: [{indicator: depth, during: {below: 10}}]
+";
+
+#[test]
+fn a_gauge_that_was_seen_beyond_its_bound_between_two_points_was_beyond_it() {
+    let page = |moment: &Moment| {
+        let high = moment.fault.is_some() && moment.at.as_millis() % 1000 < 500;
+        format!("queue_depth {}\n", if high { 1000 } else { 1 })
+    };
+    check(DEPTH, page, 10, |verdict| {
+        let depth = verdict.check("depth.during.below");
+        assert!((depth.observed("value") - 1000.0).abs() < 0.5, "{}", depth.observed("value"));
+    });
+}
+
+/// A gateway with a queue of its own, and a target that shows what it does since the fault.
+fn gateway_with_queue(own: &'static str, page: fn(f64) -> String) -> ScriptedTarget {
+    ScriptedTarget::start(move |moment| fault_on(moment) + own)
+        .beside(move |moment| moment.fault.map_or("queue_depth 1\n".to_owned(), page))
+}
+
+#[test]
+fn a_gauge_that_leaves_its_page_is_not_that_of_the_others() {
+    let target = gateway_with_queue("queue_depth 1\n", |_| "other 1\n".to_owned());
+    check_target(&target, DEPTH, 11, |verdict| {
+        assert_eq!(verdict.check("depth.during.below").outcome(), "inconclusive");
+    });
+}
+
+/// The one that is read proves it, whatever the other is.
+#[test]
+fn a_gauge_that_leaves_its_page_hides_no_breach_of_the_others() {
+    let own = |moment: &Moment| if moment.fault.is_some() { "50" } else { "1" };
+    let target = ScriptedTarget::start(move |moment| {
+        fault_on(moment) + &format!("queue_depth {}\n", own(moment))
+    });
+    let beside = |moment: &Moment| {
+        if moment.fault.is_some() { "other 1\n".to_owned() } else { "queue_depth 1\n".to_owned() }
+    };
+    check_target(&target.beside(beside), DEPTH, 10, |verdict| {
+        let depth = verdict.check("depth.during.below");
+        assert!((depth.observed("value") - 50.0).abs() < 0.5, "{}", depth.observed("value"));
+    });
+}
+
+#[test]
+fn a_gauge_that_turns_to_nan_is_not_that_of_the_others() {
+    let page = |moment: &Moment| {
+        let b = if moment.fault.is_some() { "NaN" } else { "1" };
+        format!("queue_depth{{pod=\"a\"}} 1\nqueue_depth{{pod=\"b\"}} {b}\n")
+    };
+    ends(&single(page), &with(DEPTH), 11);
+}
+
 /// A page that is late once, a second after the fault.
 fn slow_once(page: &'static str) -> impl Fn(&Moment) -> String + Send + 'static {
     let late = AtomicBool::new(true);
@@ -651,6 +704,23 @@ fn slow_once(page: &'static str) -> impl Fn(&Moment) -> String + Send + 'static 
         page.to_owned()
     }
 }
+
+/// Its target is scraped in vain once or twice; its last sample speaks for it so long.
+#[test]
+fn a_sum_without_a_target_that_was_slow_once_is_no_breach() {
+    let gateway = |moment: &Moment| fault_on(moment) + "workers_ready 5\n";
+    let target = ScriptedTarget::start(gateway).beside(slow_once("workers_ready 5\n"));
+    let text = "
+  workers: {gauge: workers_ready, aggregate: sum}
+checks: [{indicator: workers, during: {above: 8}}]
+";
+    target.run(&with(text)).run();
+    let verdict = VerdictFile::of_run(&run_directory(&target.store()));
+    assert_ne!(verdict.check("workers.during.above").outcome(), "fail");
+}
+
+const TARGETS_LOST: &str = "{targets_lost: up, at_least: 1}";
+const FAULT_ON: &str = "{indicator: fault_on, during: {above: 1}}";
 
 #[test]
 fn one_slow_scrape_is_no_lost_target() {

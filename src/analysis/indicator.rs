@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     buckets::{Bucket, Located, histogram_quantile},
     counter::{Counter, Counters, Side},
+    gauge::Gauges,
     losses::{blind_between, counts_as_ready, sight_until},
     rate::rate,
     semantics::Semantics,
@@ -12,10 +13,10 @@ use super::{
 use crate::{
     frame::{EventRow, Observed, PodRow, Watched},
     hypothesis::{
-        model::{Aggregate, EventFilter, IndicatorKind},
+        model::{EventFilter, IndicatorKind},
         selector::SeriesSelector,
     },
-    sample::{Point, Series, is_stale},
+    sample::{Bounds, Point, Series, is_stale},
     time::Time,
 };
 
@@ -52,8 +53,7 @@ enum Parts<'a> {
         over: Duration,
     },
     Gauge {
-        gauges: Vec<&'a Series>,
-        aggregate: Aggregate,
+        gauges: Gauges<'a>,
     },
     PodsReady {
         pods: Vec<&'a PodRow>,
@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
                 Parts::Rate { counters: counters(counter, *over), over: *over }
             }
             IndicatorKind::Gauge { gauge, aggregate } => {
-                Parts::Gauge { gauges: series(gauge, observed), aggregate: *aggregate }
+                Parts::Gauge { gauges: Gauges::of(gauge, *aggregate, observed, interval) }
             }
             IndicatorKind::PodsReady { selector } => Parts::PodsReady {
                 pods: observed.pods.iter().filter(|pod| selector.matches(&pod.labels)).collect(),
@@ -114,7 +114,8 @@ impl<'a> Plan<'a> {
         Self { observed, parts, semantics, lost_counts: true }
     }
 
-    /// The same, with bounds that leave out what was lost with processes that ended.
+    /// The same, with bounds that leave out what was lost with processes that ended, and gauges
+    /// that leave out what cannot be read, as Prometheus does.
     #[must_use]
     pub fn without_lost(self) -> Self {
         Self { lost_counts: false, ..self }
@@ -133,8 +134,8 @@ impl<'a> Plan<'a> {
     /// - all three: a counter whose page was read before without it began there at 0, so that its
     ///   first value counts; Prometheus leaves it out. What no sample shows of a counter widens
     ///   the bounds, and never the value.
-    /// - gauge: over all series that are alive at the time; `min` and `max` skip NaN, as in
-    ///   Prometheus.
+    /// - gauge: over all series that are alive at the time. Of one that turned to NaN, left its
+    ///   page or cannot be read, Prometheus leaves the value out; here there is no number.
     /// - pods ready: pods whose condition is true and whose end nobody has asked for. No point
     ///   while nobody watched.
     /// - events: how many were added in `(at − step, at]`. No point when nobody watched a part
@@ -162,14 +163,10 @@ impl<'a> Plan<'a> {
                 let upper = sum + uncounted / over.as_secs_f64();
                 Some(Point { uncounted, ..Point::between(at, sum, sum, upper) })
             }
-            Parts::Gauge { gauges, aggregate } => {
-                let values: Vec<f64> =
-                    gauges.iter().filter_map(|one| self.semantics.instant(one, at)).collect();
-                combine(&values, *aggregate).map(|value| Point::exact(at, value))
-            }
+            Parts::Gauge { gauges } => gauges.at(at, self.lost_counts),
             Parts::PodsReady { pods } => {
-                let ready = pods.iter().filter(|pod| counts_as_ready(pod, at)).count();
-                self.watched(Watched::Pods, at, at).then(|| Point::exact(at, ready as f64))
+                let ready = ready(pods, at);
+                self.watched(Watched::Pods, at, at).then(|| Point::exact(at, ready))
             }
             Parts::EventCount { events } => {
                 let from = at.minus(step);
@@ -178,6 +175,33 @@ impl<'a> Plan<'a> {
                 self.watched(Watched::Events, from, at).then(|| Point::exact(at, added as f64))
             }
             Parts::Server => None,
+        }
+    }
+
+    /// A point with what was seen besides, from just after `from` up to `to`; none when it could
+    /// not have been seen. A window, and a count of events, has all of its time in it already.
+    pub(super) fn widened(&self, point: Point, from: Time, to: Time) -> Option<Point> {
+        match &self.parts {
+            Parts::Gauge { gauges } => Some(gauges.widened(point, from, to)),
+            Parts::PodsReady { pods } => {
+                let turns = pods.iter().flat_map(|pod| {
+                    let spans = pod.ready.iter().flat_map(|span| [Some(span.from), span.to]);
+                    spans.chain([pod.lost_at()]).flatten()
+                });
+                let counts: Vec<f64> = turns
+                    .filter(|turn| from < *turn && *turn <= to)
+                    .map(|turn| ready(pods, turn))
+                    .collect();
+                let lower = counts.iter().copied().fold(point.value, f64::min);
+                let upper = counts.iter().copied().fold(point.value, f64::max);
+                let seen = Point { lower, upper, bounds: Bounds::Seen, ..point };
+                self.watched(Watched::Pods, from, to).then_some(seen)
+            }
+            Parts::Quantile { .. }
+            | Parts::Ratio { .. }
+            | Parts::Rate { .. }
+            | Parts::EventCount { .. }
+            | Parts::Server => Some(point),
         }
     }
 
@@ -200,7 +224,7 @@ impl<'a> Plan<'a> {
                 Some(newest_sample(of(part), at)?.min(newest_sample(of(whole), at)?))
             }
             Parts::Rate { counters, .. } => newest_sample(of(counters), at),
-            Parts::Gauge { gauges, .. } => newest_sample(gauges.iter().copied(), at),
+            Parts::Gauge { gauges } => newest_sample(gauges.series(), at),
             Parts::PodsReady { .. } => self.sight_until(Watched::Pods, at),
             Parts::EventCount { .. } => self.sight_until(Watched::Events, at),
             Parts::Server => None,
@@ -385,17 +409,9 @@ fn newest_sample<'s>(series: impl IntoIterator<Item = &'s Series>, at: Time) -> 
     series.into_iter().filter_map(newest).max()
 }
 
-/// Several values as one; none when there are none.
-fn combine(values: &[f64], aggregate: Aggregate) -> Option<f64> {
-    let (first, rest) = values.split_first()?;
-    let fold = |pick: fn(f64, f64) -> f64| rest.iter().fold(*first, |all, one| pick(all, *one));
-    Some(match aggregate {
-        Aggregate::Sum => fold(|a, b| a + b),
-        Aggregate::Avg => fold(|a, b| a + b) / values.len() as f64,
-        // `f64::min` and `f64::max` answer with the other number when one is NaN.
-        Aggregate::Min => fold(f64::min),
-        Aggregate::Max => fold(f64::max),
-    })
+/// How many pods count as ready at a time.
+fn ready(pods: &[&PodRow], at: Time) -> f64 {
+    pods.iter().filter(|pod| counts_as_ready(pod, at)).count() as f64
 }
 
 /// The series of a selector.
@@ -436,7 +452,7 @@ mod tests {
             notation::{at, secs, set},
             scene::{blind, blind_to, event, pod, watched},
         },
-        hypothesis::selector::LabelSelector,
+        hypothesis::{model::Aggregate, selector::LabelSelector},
         number::Share,
         sample::SeriesSet,
     };

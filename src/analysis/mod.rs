@@ -7,6 +7,7 @@ pub mod buckets;
 mod confirm;
 mod counter;
 mod doubt;
+mod gauge;
 pub mod indicator;
 mod losses;
 mod mechanism;
@@ -46,7 +47,7 @@ pub use size::{MOST_POINTS, TooManyPoints, check_size};
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
 /// the same bytes from the same recording.
-pub const ANALYSIS_VERSION: u32 = 4;
+pub const ANALYSIS_VERSION: u32 = 5;
 
 /// What an observation says; a run that is still going on is an observation too, of the phases
 /// that it reached.

@@ -8,7 +8,7 @@ use crate::{
         model::{Indicator, Level, Since},
     },
     number::Unit,
-    sample::Point,
+    sample::{Bounds, Point},
     time::Time,
     window::Phase,
 };
@@ -82,7 +82,10 @@ fn in_phase(track: &Track, phase: Phase, level: Level, unit: &Unit, from: Option
     part.grid.retain(|(time, _)| from.is_none_or(|from| *time >= from));
     let part = &part;
     let mut outside = Vec::new();
-    for point in part.numbers() {
+    for point in part.grid.iter().filter_map(|(_, point)| *point) {
+        if let Some(seen) = seen_at(&point, level) {
+            return Reached::Yes(Point::exact(point.time, seen));
+        }
         match holds(&point, level) {
             Some(true) => return Reached::Yes(point),
             Some(false) => outside.push(point),
@@ -97,9 +100,31 @@ fn in_phase(track: &Track, phase: Phase, level: Level, unit: &Unit, from: Option
     }
 }
 
+/// What was seen at a level from a point up to the next, where that is more than its value.
+fn seen_at(point: &Point, level: Level) -> Option<f64> {
+    if point.bounds == Bounds::Possible && !point.value.is_nan() {
+        return None;
+    }
+    let (least, most) = point.certain();
+    let certain = match level {
+        Level::Above(_) => [most; 2],
+        Level::Below(_) => [least; 2],
+        Level::Between(..) if point.value.is_nan() => return None,
+        Level::Between(..) => [least, most],
+    };
+    [point.value].into_iter().chain(certain).find(|value| level.holds(*value))
+}
+
 /// Whether all that a point can have been is at a level, or nothing of it; none when it can be
-/// either.
+/// either, or when there is no number.
 fn holds(point: &Point, level: Level) -> Option<bool> {
+    if point.value.is_nan() {
+        return None;
+    }
+    if point.bounds == Bounds::Seen {
+        // What was seen there is told by `seen_at`.
+        return Some(false);
+    }
     let around = match level {
         Level::Between(low, high) => point.lower < low.get() && high.get() < point.upper,
         Level::Below(_) | Level::Above(_) => false,

@@ -36,7 +36,10 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
             let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
             let alive = |at: &&Time| is_alive(indicator, observed, **at);
             let seen = times.iter().filter(fresh).filter(alive);
-            let points = seen.filter_map(|at| plan.at(*at, step));
+            let points = seen.filter_map(|at| {
+                let (from, to) = observed.phases.stretch(*at, step);
+                plan.widened(plan.at(*at, step)?, from, to)
+            });
             let points: Vec<Point> = points.collect();
             let phases = Phase::ALL.into_iter();
             let phases = phases.filter(|phase| observed.phases.window(*phase).is_some());
@@ -67,7 +70,7 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
 /// A point whose newest sample is older than so many scrape intervals says nothing of its time: a
 /// window or a lookback carries a value on long after the last sample. One interval is what passes
 /// between two samples, and the other is that of a scrape that is late or fails once.
-const FRESH_FOR: u32 = 2;
+pub(super) const FRESH_FOR: u32 = 2;
 
 /// Whether an indicator was seen shortly before a time.
 fn is_fresh(plan: &Plan<'_>, at: Time, interval: Duration) -> bool {

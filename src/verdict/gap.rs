@@ -27,6 +27,8 @@ pub enum Gap {
     },
     /// The indicator was asked for and never had a number: nothing was counted.
     NoTraffic(Phase),
+    /// A gauge never had a number: a part of it was NaN or could not be read.
+    NotAllRead(Phase),
     /// Much less was counted than in *before*: only those that still got through were judged.
     TrafficFell {
         /// Where.
@@ -137,6 +139,7 @@ impl Gap {
             Self::NoData(_) => "no_data",
             Self::NotWatched { .. } => "not_watched",
             Self::NoTraffic(_) => "no_traffic",
+            Self::NotAllRead(_) => "not_all_read",
             Self::TrafficFell { .. } => "traffic_fell",
             Self::TooLittleTraffic { .. } => "too_little_traffic",
             Self::Doubtful(doubt) => doubt.code().unwrap_or("doubtful"),
@@ -166,6 +169,7 @@ impl fmt::Display for Gap {
                 write!(f, "{resource} were not watched in *{phase}*: may the account list and watch {resource}, and did the API server answer?")
             }
             Self::NoTraffic(phase) => write!(f, "no traffic in *{phase}*: there was nothing to measure"),
+            Self::NotAllRead(phase) => write!(f, "one of its series was NaN or could not be read all through *{phase}*, so that its value over all of them is not known: does each of its targets still show it?"),
             Self::TrafficFell { phase, points, there, before, at_least } => {
                 let [there, before] = [*there, *before].map(|rate| Unit::PerSecond.show(rate));
                 let needed = Unit::Share.show(at_least.get());

@@ -3,7 +3,12 @@
 use std::cmp::Ordering;
 
 use super::{Gap, Interval, Measured, place::Place};
-use crate::{hypothesis::model::Level, margin, number::Unit, sample::Point};
+use crate::{
+    hypothesis::model::Level,
+    margin,
+    number::Unit,
+    sample::{Bounds, Point},
+};
 
 /// Orders two points, the worse first; of points that are equally bad, the earlier.
 ///
@@ -20,6 +25,27 @@ pub(super) fn worse(level: Level, a: &Point, b: &Point) -> Ordering {
         }
     };
     by_badness.then(a.time.cmp(&b.time))
+}
+
+/// A point by the worst that is certain of it: what was seen between it and the next, or what was
+/// seen of a value that is not known. As it is where that is no worse.
+pub(super) fn at_worst(level: Level, point: Point) -> Point {
+    let (least, most) = point.certain();
+    let exact = |value| Point::exact(point.time, value);
+    let seen = match level {
+        Level::Below(_) => [exact(most); 2],
+        Level::Above(_) => [exact(least); 2],
+        Level::Between(..) => [exact(least), exact(most)],
+    };
+    if point.value.is_nan() {
+        let mut seen = seen.into_iter();
+        seen.find(|seen| Place::of(level, Some(*seen)) == Place::Outside).unwrap_or(point)
+    } else if point.bounds == Bounds::Seen {
+        let all = seen.into_iter().chain([exact(point.value)]);
+        all.min_by(|a, b| worse(level, a, b)).unwrap_or(point)
+    } else {
+        point
+    }
 }
 
 /// How far a value is beyond the level, in its unit; zero when it is inside.

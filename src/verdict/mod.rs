@@ -127,7 +127,8 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
 /// - Its traffic may have been too little.
 /// - Its numbers may be no measurement, neither for a pass nor for a fail: it counts nothing by a
 ///   mistake in the file, or its counter is several.
-/// - What comes from the cluster and was not seen is no question of a metric's name.
+/// - What comes from the cluster and was not seen is no question of a metric's name, and a gauge
+///   without a number none of traffic.
 fn judged_by_what_was_seen(
     indicator: &Indicator,
     track: &Track,
@@ -140,11 +141,12 @@ fn judged_by_what_was_seen(
     let serious = serious.filter(|doubt| !(breached && doubt.spares_a_breach()));
     let mut verdict =
         serious.fold(verdict, |verdict, doubt| verdict.untold(Gap::Doubtful(doubt.clone())));
-    if let Some(watch) = watched(&indicator.kind) {
-        for gap in &mut verdict.gaps {
-            if let Gap::NoData(phase) = *gap {
-                *gap = Gap::NotWatched { phase, watch };
-            }
+    let is_gauge = matches!(indicator.kind, IndicatorKind::Gauge { .. });
+    for gap in &mut verdict.gaps {
+        match (&*gap, watched(&indicator.kind)) {
+            (Gap::NoData(phase), Some(watch)) => *gap = Gap::NotWatched { phase: *phase, watch },
+            (Gap::NoTraffic(phase), _) if is_gauge => *gap = Gap::NotAllRead(*phase),
+            _ => {}
         }
     }
     verdict

@@ -11,7 +11,7 @@ use crate::{
     hypothesis::model::{GapAllowance, Level},
     margin,
     number::Unit,
-    sample::Point,
+    sample::{Bounds, Point},
     time::Time,
     window::Phase,
 };
@@ -53,7 +53,7 @@ pub(super) fn judge(
         track.phase(Phase::After).and_then(|part| part.summary).map(|summary| summary.median);
     Shape::of(terms.level, &grid, &places, step).note(&mut verdict);
 
-    let course = Course::of(&grid, &places, injected_at);
+    let course = Course::of(&turns(&parts, injected_at), injected_at);
     course.note(terms.allowed, &mut verdict);
     if course.last_outside.is_some_and(|last| last >= terms.allowed) {
         verdict.outcome = Outcome::Fail;
@@ -88,16 +88,51 @@ pub(super) fn judge(
 struct Part {
     phase: Phase,
     step: Duration,
+    /// Each by the worst that was seen up to the next.
     grid: Vec<(Time, Option<Point>)>,
     places: Vec<Place>,
+    /// Where it was at the time of each point itself.
+    at_once: Vec<Place>,
+}
+
+/// When it was where, as far as it is known, for the time of a recovery.
+///
+/// What was seen outside between a point and the next says that it took longer than to that point.
+/// The first point of a phase stands for what is before it as well: there, it took longer than to
+/// the point before, and the next one tells when it was back.
+fn turns(parts: &[Part], injected_at: Time) -> Vec<(Time, Place)> {
+    let mut turns: Vec<(Time, Place)> = Vec::new();
+    for part in parts {
+        for (place, (time, _)) in part.grid.iter().enumerate() {
+            let (worst, at_once) = (part.places[place], part.at_once[place]);
+            if place > 0 || worst == at_once || worst != Place::Outside {
+                turns.push((*time, worst));
+                continue;
+            }
+            match turns.last_mut() {
+                Some((_, before)) => *before = Place::Outside,
+                None => turns.push((injected_at, Place::Outside)),
+            }
+            turns.push((*time, Place::NoNumber));
+        }
+    }
+    turns
 }
 
 impl Part {
     fn from(part: &PhaseTrack, injected_at: Time, level: Level) -> Self {
-        let grid: Vec<_> =
-            part.grid.iter().filter(|(time, _)| *time >= injected_at).copied().collect();
+        let since = part.grid.iter().filter(|(time, _)| *time >= injected_at);
+        let at_once = since.clone().map(|(_, point)| match point {
+            Some(point) if point.bounds == Bounds::Seen => {
+                Place::of(level, Some(Point::exact(point.time, point.value)))
+            }
+            point => Place::of(level, *point),
+        });
+        let at_once = at_once.collect();
+        let worst = |point: Point| level::at_worst(level, point);
+        let grid: Vec<_> = since.map(|(time, point)| (*time, point.map(worst))).collect();
         let places = grid.iter().map(|(_, point)| Place::of(level, *point)).collect();
-        Self { phase: part.phase, step: part.step, grid, places }
+        Self { phase: part.phase, step: part.step, grid, places, at_once }
     }
 
     /// What is missing of it, if anything is.
@@ -122,12 +157,12 @@ struct Course {
 }
 
 impl Course {
-    fn of(grid: &[(Time, Option<Point>)], places: &[Place], injected_at: Time) -> Self {
-        let at = |place: usize| grid[place].0.since(injected_at);
-        let last = |such: fn(Place) -> bool| places.iter().rposition(|place| such(*place));
+    fn of(turns: &[(Time, Place)], injected_at: Time) -> Self {
+        let at = |place: usize| turns[place].0.since(injected_at);
+        let last = |such: fn(Place) -> bool| turns.iter().rposition(|(_, place)| such(*place));
         let back = |bad: Option<usize>, good: fn(Place) -> bool| match bad {
             None => Some(Duration::ZERO),
-            Some(bad) => (bad + 1..places.len()).find(|next| good(places[*next])).map(at),
+            Some(bad) => (bad + 1..turns.len()).find(|next| good(turns[*next].1)).map(at),
         };
         let outside = last(|place| place == Place::Outside);
         let unsure = last(|place| place == Place::Outside || place == Place::Straddles);
@@ -135,7 +170,7 @@ impl Course {
             last_outside: outside.map(at),
             back: back(unsure, |place| place == Place::Inside),
             back_unless_straddling: back(outside, |place| !place.is_missing()),
-            watched: grid.last().map_or(Duration::ZERO, |(time, _)| time.since(injected_at)),
+            watched: turns.last().map_or(Duration::ZERO, |(time, _)| time.since(injected_at)),
         }
     }
 
@@ -170,9 +205,36 @@ mod tests {
     use crate::verdict::example::{allowance, bucketed, finite, run};
 
     /// Points every 5 s from the injection on; below 0.2 is the level, 30 s are allowed.
+    /// The same, with a gauge that was seen at 1 between some points of *during* and *after*, by
+    /// their places, and the next.
+    #[track_caller]
+    fn check_seen(seen: [&[usize]; 2], want: Outcome, least_s: f64, most_s: f64) {
+        let mut track = run("0.1x9", "0.1x9", "0.1x9");
+        for (phase, seen) in [(Phase::During, seen[0]), (Phase::After, seen[1])] {
+            let part = track.phases.iter_mut().find(|part| part.phase == phase).unwrap();
+            for (place, (_, point)) in part.grid.iter_mut().enumerate() {
+                let point = point.as_mut().unwrap();
+                point.bounds = Bounds::Seen;
+                point.upper = if seen.contains(&place) { 1.0 } else { point.value };
+            }
+        }
+        let got = check_track(&track, want, &[]);
+        assert_eq!(got, Some(Recovery::Took { least_s, most_s }));
+    }
+
     #[track_caller]
     fn check(during: &str, after: &str, want: Outcome, reasons: &[&str]) -> Option<Recovery> {
         check_track(&run("0.1x9", during, after), want, reasons)
+    }
+
+    #[test]
+    fn what_was_seen_between_two_points_was_no_recovery() {
+        check_seen([&[], &[]], Outcome::Pass, 0.0, 0.0);
+        check_seen([&[2], &[]], Outcome::Pass, 10.0, 15.0);
+        // Of the first point of a phase it may have been before the point.
+        check_seen([&[0], &[]], Outcome::Pass, 0.0, 5.0);
+        check_seen([&[], &[0]], Outcome::Fail, 45.0, 55.0);
+        check_seen([&[1, 7], &[]], Outcome::Fail, 35.0, 40.0);
     }
 
     #[track_caller]

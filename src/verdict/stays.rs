@@ -15,6 +15,7 @@ use crate::{
     hypothesis::model::{GapAllowance, Level},
     number::{Share, Unit},
     sample::Point,
+    time::Time,
     window::Phase,
 };
 
@@ -62,9 +63,12 @@ pub(super) fn judge(
     let Some(part) = track.phase(phase) else {
         return verdict.untold(Gap::PhaseNotReached(phase));
     };
-    let places: Vec<Place> =
-        part.grid.iter().map(|(_, point)| Place::of(terms.level, *point)).collect();
-    let numbers: Vec<Point> = part.numbers().collect();
+    let worst = |point: Point| level::at_worst(terms.level, point);
+    let grid: Vec<(Time, Option<Point>)> =
+        part.grid.iter().map(|(time, point)| (*time, point.map(worst))).collect();
+    let places: Vec<Place> = grid.iter().map(|(_, point)| Place::of(terms.level, *point)).collect();
+    let numbers = grid.iter().filter_map(|(_, point)| *point);
+    let numbers: Vec<Point> = numbers.filter(|point| !point.value.is_nan()).collect();
     let tally = Tally::of(&places);
     (verdict.grid, verdict.n) = (tally.grid, tally.numbers());
     if let Some(gap) = tally.nothing_to_judge(phase) {
@@ -78,7 +82,7 @@ pub(super) fn judge(
         verdict.observed.map(|number| level::margin_of(terms.level, terms.scale, number));
     verdict.interval = level::interval_of(&numbers);
     verdict.median = part.summary.map(|summary| summary.median);
-    Shape::of(terms.level, &part.grid, &places, part.step).note(&mut verdict);
+    Shape::of(terms.level, &grid, &places, part.step).note(&mut verdict);
 
     match rule.judge(&places) {
         Held::Yes => verdict.outcome = Outcome::Pass,
@@ -143,7 +147,6 @@ mod tests {
     use super::*;
     use crate::{
         number::Finite,
-        time::Time,
         verdict::{
             Interval,
             example::{self, allowance, bucketed, finite, track},
