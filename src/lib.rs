@@ -5,6 +5,7 @@
 //! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
 
 pub mod analysis;
+mod causes;
 pub mod cli;
 pub mod clock;
 pub mod collect;

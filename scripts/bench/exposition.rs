@@ -12,7 +12,7 @@ use std::{
 
 use homeostat::{
     clock::Clock,
-    collect::exposition::{Format, Item, scan},
+    collect::scrape::exposition::{Format, Item, scan},
 };
 
 const SERIES: usize = 40_000;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    collect::CollectError,
+    collect::error::CollectError,
     fault::FaultError,
     hypothesis::load::LoadError,
     record::{LockError, RecordError},

@@ -12,9 +12,9 @@ use reqwest::{Certificate, Client, Url, header, redirect};
 
 use super::{
     held::{Charge, Held},
-    target::shown,
+    seen::ScrapeFailure,
 };
-use crate::number::length;
+use crate::causes::with_causes;
 
 /// The most redirects that are followed for one answer.
 const MAX_REDIRECTS: usize = 5;
@@ -52,63 +52,6 @@ pub(super) struct Answer {
     pub(super) body: BytesMut,
     /// Given back with the body.
     _charge: Charge,
-}
-
-/// Why a scrape gave no samples.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScrapeFailure {
-    /// Nobody listens at the address.
-    #[error("connection refused")]
-    Refused,
-    /// No connection came about: a name that does not resolve, a certificate that is not trusted.
-    #[error("not reachable: {0}")]
-    Unreachable(String),
-    /// There was no whole answer in time.
-    #[error("no whole answer within {}", length(*.0))]
-    Timeout(Duration),
-    /// The answer was not a success.
-    #[error("answered with status {0}")]
-    Status(u16),
-    /// The answer led to where nobody meant to ask, or in circles.
-    #[error("{0}")]
-    Redirect(String),
-    /// The answer broke off, or was not HTTP.
-    #[error("the answer is broken: {0}")]
-    Broken(String),
-    /// The answer was something else than samples.
-    #[error("not exposition text: {0}")]
-    NotExposition(String),
-    /// The page is larger than allowed, after decompression.
-    #[error("the page has more than {0} bytes")]
-    TooLarge(u64),
-    /// The page has more samples than allowed.
-    #[error("the page has more than {0} samples")]
-    TooManySamples(usize),
-    /// All pages that are being read at once are larger than there is room for.
-    #[error("the pages that are being read at once are too large: give a smaller `size_limit`")]
-    NoRoom,
-    /// It was not asked, for want of something that asking needs.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl ScrapeFailure {
-    /// The word for its kind in the ledger.
-    pub fn class(&self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Unreachable(_) => "unreachable",
-            Self::Timeout(_) => "timeout",
-            Self::Status(_) => "status",
-            Self::Redirect(_) => "redirect",
-            Self::Broken(_) => "broken",
-            Self::NotExposition(_) => "not_exposition",
-            Self::TooLarge(_) => "too_large",
-            Self::TooManySamples(_) => "too_many_samples",
-            Self::NoRoom => "no_room",
-            Self::Other(_) => "other",
-        }
-    }
 }
 
 /// A redirect that is not followed.
@@ -178,7 +121,7 @@ impl Http {
                 Some(trusted) => builder().tls_certs_only(trusted.clone()),
                 None => builder(),
             };
-            builder.build().map_err(|error| chain(&error))
+            builder.build().map_err(|error| with_causes(&error))
         });
         made.as_ref().map_err(|why| ScrapeFailure::Other(why.clone()))
     }
@@ -232,20 +175,17 @@ fn failure(error: reqwest::Error, timeout: Duration) -> ScrapeFailure {
         }
         source = cause.source();
     }
-    let why = chain(&error);
+    let why = with_causes(&error);
     if error.is_connect() { ScrapeFailure::Unreachable(why) } else { ScrapeFailure::Broken(why) }
 }
 
-/// An error with its causes, each said once: the outermost alone tells too little.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
+/// An address without user, password, query and fragment: any of them may hold a secret.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for addresses that cannot have a user, which then have nothing to hide.
+    url.set_username("").unwrap_or_default();
+    url.set_password(None).unwrap_or_default();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
 }

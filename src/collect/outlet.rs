@@ -3,12 +3,21 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Seen;
+use super::seen::Seen;
+use crate::clock::Clock;
 
 /// How long a last word may wait for room once the collector is being stopped.
 const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// What every source is given to work with.
+#[derive(Clone, Debug)]
+pub(super) struct SourceContext {
+    pub(super) clock: Clock,
+    pub(super) outlet: Outlet,
+    pub(super) tasks: TaskTracker,
+}
 
 /// The way out of every task. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -5,7 +5,8 @@ use std::io::Read;
 use fs_err::File;
 use reqwest::{Certificate, header::HeaderValue};
 
-use super::CollectError;
+use super::error::CollectError;
+use crate::causes::with_causes;
 
 /// More than any token or bundle of certificates has.
 const SIZE_LIMIT: u64 = 4 << 20;
@@ -14,7 +15,7 @@ const SIZE_LIMIT: u64 = 4 << 20;
 pub(super) fn certificates(path: &str) -> Result<Vec<Certificate>, CollectError> {
     let read = read(path).and_then(|text| {
         let found = Certificate::from_pem_bundle(text.as_bytes());
-        let found = found.map_err(|error| super::http::chain(&error))?;
+        let found = found.map_err(|error| with_causes(&error))?;
         if found.is_empty() { Err("it has no PEM certificate".to_owned()) } else { Ok(found) }
     });
     read.map_err(|why| CollectError::File { key: "ca_file", path: path.to_owned(), why })

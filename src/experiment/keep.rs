@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::longest_look_back;
 use crate::{
-    collect::{ScrapeSeen, Seen},
+    collect::seen::{ScrapeSeen, Seen},
     frame::{Blind, BlindSpan, FaultRow, Ledger, Observed, PodRow, RawRow, SourceNote},
     hypothesis::{Hypothesis, model::IndicatorKind},
     record::{FaultNote, PhaseEdges, RecordError, Status, Writer},

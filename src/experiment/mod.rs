@@ -23,8 +23,9 @@ use camino::Utf8PathBuf;
 use tokio::time::error::Elapsed;
 
 use crate::{
+    causes::with_causes,
     clock::Clock,
-    collect::CollectError,
+    collect::error::CollectError,
     fault::FaultError,
     frame::Ledger,
     hypothesis::{Hypothesis, model::MetricsSource},
@@ -127,10 +128,10 @@ pub async fn run(
         Err(error) => error,
     };
     // What was seen so far is worth keeping even when the fault could not be injected.
-    watch.note_in_ledger(format!("the run ended early: {}", chain(&error)));
+    watch.note_in_ledger(format!("the run ended early: {}", with_causes(&error)));
     if let Err(second) = watch.close(Status::Interrupted, progress).await {
         // A disk that is full is full here too; what was saved before stands.
-        let note = format!("the recording was not closed: {}", chain(&second));
+        let note = format!("the recording was not closed: {}", with_causes(&second));
         progress.note(setup.clock.now(), &note);
     }
     progress.note(setup.clock.now(), &recorded);
@@ -228,15 +229,4 @@ fn settle(hypothesis: &Hypothesis) -> Duration {
         Some(MetricsSource::Scrape(scrape)) => scrape.interval.max(scrape.timeout),
         Some(MetricsSource::Prometheus(_)) | None => Duration::from_millis(500),
     }
-}
-
-/// An error with all its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     analysis,
     clock::StepWatch,
-    collect::{Collector, Seen},
+    collect::{Collector, seen::Seen},
     frame::{FaultRow, Observed},
     hypothesis::model::Indicator,
     number::length,

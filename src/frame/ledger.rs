@@ -71,3 +71,9 @@ pub struct SourceNote {
     /// What else is known: namespace, interval.
     pub detail: String,
 }
+
+impl SourceNote {
+    pub(crate) fn new(kind: &str, address: String, detail: String) -> Self {
+        Self { kind: kind.to_owned(), address, detail }
+    }
+}

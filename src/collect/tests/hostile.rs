@@ -9,9 +9,13 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Collector, ScrapeFailure, ScrapeSeen, Seen, testing};
 use crate::{
     clock::Clock,
+    collect::{
+        Collector,
+        scrape::testing,
+        seen::{ScrapeFailure, ScrapeSeen, Seen},
+    },
     hypothesis::model::{MetricsSource, ScrapeSource, Sources},
 };
 

@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{
-    Seen, http::Http, open_files::OpenFiles, outlet::Outlet, scrape::Scraper, targets::Targets,
+use super::{open_files::OpenFiles, targets::Targets, worker::Scraper};
+use crate::{
+    clock::Clock,
+    collect::{http::Http, outlet::Outlet, seen::Seen},
+    hypothesis::model::ScrapeSource,
 };
-use crate::{clock::Clock, hypothesis::model::ScrapeSource};
 
 /// Targets that are not to be scraped within the time of a test.
 pub(super) fn followed_by_nobody(open_files: OpenFiles) -> (Targets, mpsc::Receiver<Seen>) {
@@ -24,7 +26,7 @@ pub(super) fn followed_by_nobody(open_files: OpenFiles) -> (Targets, mpsc::Recei
 }
 
 /// Fixed targets with small pages, asked often.
-pub(super) fn targets(targets: Vec<String>) -> ScrapeSource {
+pub(in crate::collect) fn targets(targets: Vec<String>) -> ScrapeSource {
     ScrapeSource {
         targets,
         http_sd: Vec::new(),

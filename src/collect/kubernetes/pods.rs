@@ -17,12 +17,11 @@ use k8s_openapi::{
 };
 
 use super::{
-    Seen,
-    clocks::{Learned, when},
-    kubernetes::time,
+    clocks::{Learned, time, when},
     watch::{Fold, Step},
 };
 use crate::{
+    collect::seen::Seen,
     frame::{Finished, PodRow, ReadySpan},
     sample::Labels,
     time::Time,
@@ -36,7 +35,7 @@ const MOST_RESTARTS: i32 = 100;
 
 /// The pods that exist, by uid.
 #[derive(Debug, Default)]
-pub(super) struct PodFold {
+pub(in crate::collect) struct PodFold {
     alive: HashMap<String, Life>,
     /// The uids of the list that is being received.
     listed: HashSet<String>,
@@ -260,7 +259,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::collect::transcript::{ARRIVED, steps};
+    use crate::collect::kubernetes::transcript::{ARRIVED, steps};
 
     /// The last row of each pod that has one, by its first appearance.
     fn rows(steps: impl IntoIterator<Item = (Step<Pod>, Time)>) -> Vec<PodRow> {
@@ -310,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_killed_pod_is_lost_when_asked_and_its_replacement_ready_when_seen() {
-        let rows = rows(steps(include_str!("../../tests/data/kubernetes/kill1.pods.ndjson")));
+        let rows = rows(steps(include_str!("../../../tests/data/kubernetes/kill1.pods.ndjson")));
         insta::assert_snapshot!(said(&rows), @r"
         web-6895588688-lmqnl ready 16:21:39.000..16:21:45.449 asked 16:21:45.449 gone 16:21:46.136
         web-6895588688-mkqmb ready 16:21:40.000..
@@ -360,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_pod_that_is_forced_away_is_ready_until_then() {
-        let rows = rows(steps(include_str!("../../tests/data/kubernetes/kill1force.pods.ndjson")));
+        let rows =
+            rows(steps(include_str!("../../../tests/data/kubernetes/kill1force.pods.ndjson")));
         insta::assert_snapshot!(said(&rows), @r"
         web-6895588688-hlpbb ready 15:55:17.000..15:55:21.904 asked 15:55:21.904 gone 15:55:21.928
         web-6895588688-rtm2b ready 15:53:39.000..
@@ -371,7 +371,8 @@ mod tests {
 
     #[test]
     fn each_crash_is_a_restart_with_its_own_end() {
-        let rows = rows(steps(include_str!("../../tests/data/kubernetes/crashloop.pods.ndjson")));
+        let rows =
+            rows(steps(include_str!("../../../tests/data/kubernetes/crashloop.pods.ndjson")));
         insta::assert_snapshot!(said(&rows), @r"
         crasher ready 15:57:04.647..15:57:06.734 ready 15:57:06.805..15:57:09.743 ready 15:57:19.827..15:57:22.770 ready 15:57:49.847..15:57:52.840 asked 15:58:19.169 gone 15:58:20.198 restarts 3 at 15:57:06.000, 15:57:08.000, 15:57:21.000
         ");
@@ -380,7 +381,7 @@ mod tests {
     #[test]
     fn a_kubelet_that_comes_back_with_an_old_stamp_moves_no_edge_back() {
         let rows =
-            rows(steps(include_str!("../../tests/data/kubernetes/node-notready.pods.ndjson")));
+            rows(steps(include_str!("../../../tests/data/kubernetes/node-notready.pods.ndjson")));
         insta::assert_snapshot!(said(&rows), @r"
         web-6db76654c6-jwdxd ready 16:18:41.000..16:19:34.792 ready 16:20:04.071..
         web-6db76654c6-k9gz9 ready 16:18:36.000..16:19:34.772 ready 16:20:04.007..

@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::collect::exposition::Format;
+    use crate::collect::scrape::exposition::Format;
 
     fn page(text: &str) -> Page {
         Page::read(text.as_bytes(), Format::Text).unwrap()

@@ -7,23 +7,23 @@ use std::{
 
 use reqwest::Url;
 
-use crate::{sample::Labels, time::millis};
+use crate::{collect::http::shown, sample::Labels, time::millis};
 
 /// The `job` of a target that names none.
-pub(super) const DEFAULT_JOB: &str = "scrape";
+pub(in crate::collect) const DEFAULT_JOB: &str = "scrape";
 
 /// A page to scrape.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Target {
+pub(in crate::collect) struct Target {
     /// The whole address; it may carry a password, so it is never shown.
-    pub(super) url: Url,
+    pub(in crate::collect) url: Url,
     /// `instance`, `job` and what discovery said.
-    pub(super) labels: Labels,
+    pub(in crate::collect) labels: Labels,
 }
 
 impl Target {
     /// A target with labels of its own; `instance` and `job` are added where they are missing.
-    pub(super) fn new(url: Url, mut labels: Labels) -> Result<Self, String> {
+    pub(in crate::collect) fn new(url: Url, mut labels: Labels) -> Result<Self, String> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("`{}` is neither http nor https", url.scheme()));
         }
@@ -40,30 +40,19 @@ impl Target {
     }
 
     /// The address as it may be shown.
-    pub(super) fn name(&self) -> String {
+    pub(in crate::collect) fn name(&self) -> String {
         shown(&self.url)
     }
 
     /// When in the interval it is scraped, so that many targets spread over it evenly. The same
     /// target always has the same place.
-    pub(super) fn offset(&self, interval: Duration) -> Duration {
+    pub(in crate::collect) fn offset(&self, interval: Duration) -> Duration {
         // `DefaultHasher::new` has fixed keys, so the place is the same in every run.
         let mut hasher = DefaultHasher::new();
         self.labels.hash(&mut hasher);
         let interval = u64::try_from(millis(interval)).unwrap_or(0).max(1);
         Duration::from_millis(hasher.finish() % interval)
     }
-}
-
-/// An address without user, password, query and fragment: any of them may hold a secret.
-pub(super) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for addresses that cannot have a user, which then have nothing to hide.
-    url.set_username("").unwrap_or_default();
-    url.set_password(None).unwrap_or_default();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What a Kubernetes server answered, in its own words.
 
-use super::http::chain;
+use crate::causes::with_causes;
 
 /// An error of the Kubernetes client in one sentence: the server's own when it gave one.
 pub(crate) fn words(error: &kube::Error) -> String {
-    let kube::Error::Api(status) = error else { return chain(error) };
+    let kube::Error::Api(status) = error else { return with_causes(error) };
     if status.message.is_empty() {
         format!("status {} {}", status.code, status.reason)
     } else {

@@ -33,3 +33,8 @@ pub(super) fn when(stamp: Option<Time>, arrived: Time, learned: Learned) -> Time
         (Some(_), Learned::Live) => arrived,
     }
 }
+
+/// A time of the API; its own library is another version of ours.
+pub(super) fn time(stamp: k8s_openapi::jiff::Timestamp) -> Time {
+    Time::from_millis(stamp.as_millisecond())
+}

@@ -10,12 +10,10 @@ use std::collections::{HashMap, HashSet};
 use k8s_openapi::api::core::v1::Event;
 
 use super::{
-    Seen,
-    clocks::{Learned, when},
-    kubernetes::time,
+    clocks::{Learned, time, when},
     watch::{Fold, Step},
 };
-use crate::{frame::EventRow, time::Time};
+use crate::{collect::seen::Seen, frame::EventRow, time::Time};
 
 /// The events that exist, by uid, with their counts.
 #[derive(Debug)]
@@ -133,7 +131,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::collect::transcript::{ARRIVED, steps};
+    use crate::collect::kubernetes::transcript::{ARRIVED, steps};
 
     /// `time reason object (component) count +added`, a line for each row.
     fn said(since: Time, steps: impl IntoIterator<Item = (Step<Event>, Time)>) -> String {
@@ -154,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_happened_before_the_run_is_left_out_and_both_formats_are_read() {
-        let steps = steps(include_str!("../../tests/data/kubernetes/kill1.events.ndjson"));
+        let steps = steps(include_str!("../../../tests/data/kubernetes/kill1.events.ndjson"));
         let since = "2026-11-23T16:21:45.2Z".parse().unwrap();
         insta::assert_snapshot!(said(since, steps), @r"
         16:21:45 Killing Pod (kubelet) 1 +1
@@ -168,7 +166,7 @@ mod tests {
 
     #[test]
     fn each_rise_of_a_count_is_a_row() {
-        let steps = steps(include_str!("../../tests/data/kubernetes/crashloop.events.ndjson"));
+        let steps = steps(include_str!("../../../tests/data/kubernetes/crashloop.events.ndjson"));
         let since = "2026-11-23T15:57:04Z".parse().unwrap();
         insta::assert_snapshot!(said(since, steps), @r"
         15:57:04 Scheduled Pod (default-scheduler) 1 +1

@@ -12,14 +12,22 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use reqwest::Url;
 
 use super::{
-    Seen,
     groups::Found,
-    pods::PodFold,
     relabel::Relabel,
     targets::{Named, Targets},
-    watch::{Fold, Step},
 };
-use crate::{hypothesis::model::PodTargets, sample::Labels, time::Time};
+use crate::{
+    collect::{
+        kubernetes::{
+            pods::PodFold,
+            watch::{Fold, Step},
+        },
+        seen::Seen,
+    },
+    hypothesis::model::PodTargets,
+    sample::Labels,
+    time::Time,
+};
 
 /// Pods that are scraped, by uid.
 #[derive(Debug)]
@@ -41,7 +49,7 @@ struct Known {
 
 /// The lives of pods, and the targets among them, from one watch.
 #[derive(Debug)]
-pub(super) struct LivesAndTargets {
+pub(in crate::collect) struct LivesAndTargets {
     pub(super) lives: PodFold,
     pub(super) targets: PodDiscovery,
 }
@@ -223,7 +231,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        collect::{open_files::OpenFiles, testing},
+        collect::scrape::{open_files::OpenFiles, testing},
         hypothesis::selector::LabelSelector,
     };
 

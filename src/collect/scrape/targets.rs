@@ -8,7 +8,7 @@ use std::{
 use reqwest::Url;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{groups::Found, open_files::OpenFiles, scrape::Scraper, target::Target};
+use super::{groups::Found, open_files::OpenFiles, target::Target, worker::Scraper};
 use crate::sample::Labels;
 
 /// The most targets that are followed at once. Above it a Prometheus should be asked instead.
@@ -195,7 +195,7 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{collect::testing, sample::Labels};
+    use crate::{collect::scrape::testing, sample::Labels};
 
     fn found(addresses: impl IntoIterator<Item = String>) -> Found {
         let target = |address: String| {

@@ -9,9 +9,13 @@ use std::{
 use axum::{Router, http::header, routing::get};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
-use super::{Collector, ScrapeSeen, Seen, open_files::OpenFiles, target::Target, testing};
 use crate::{
     clock::Clock,
+    collect::{
+        Collector,
+        scrape::{open_files::OpenFiles, target::Target, testing},
+        seen::{ScrapeSeen, Seen},
+    },
     hypothesis::model::{MetricsSource, ScrapeSource, Sources},
 };
 

@@ -13,15 +13,20 @@ use rustls::{
 };
 use tokio::sync::mpsc;
 
-use super::{Collector, ScrapeSeen, Seen, http::install_tls, testing};
 use crate::{
     clock::Clock,
+    collect::{
+        Collector,
+        http::install_tls,
+        scrape::testing,
+        seen::{ScrapeSeen, Seen},
+    },
     hypothesis::model::{MetricsSource, ScrapeSource, Sources},
 };
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls");
-const CERTIFICATE: &[u8] = include_bytes!("../../tests/data/tls/server.pem");
-const KEY: &[u8] = include_bytes!("../../tests/data/tls/server.key");
+const CERTIFICATE: &[u8] = include_bytes!("../../../tests/data/tls/server.pem");
+const KEY: &[u8] = include_bytes!("../../../tests/data/tls/server.key");
 
 /// A server that answers every request with the token it was given. Its thread ends with the
 /// process of the test.

@@ -1,24 +1,21 @@
-//! The way to a cluster, and what is watched there: the pods and events of one namespace.
+//! The way to a cluster.
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config,
     api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use tokio_util::task::TaskTracker;
 
-use super::{
-    CollectError,
-    answer::{is_forbidden, words},
-    events::EventFold,
-    http::{chain, install_tls},
-    outlet::Outlet,
-    watch::{Fold, Unanswered, Watch},
+use super::answer::{is_forbidden, words};
+use crate::{
+    causes::with_causes,
+    collect::{error::CollectError, http::install_tls},
+    hypothesis::model::KubernetesSource,
+    number::length,
 };
-use crate::{clock::Clock, hypothesis::model::KubernetesSource, number::length, time::Time};
 
 /// How long a cluster may take for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
@@ -53,8 +50,11 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) async fn of(source: &KubernetesSource) -> Result<Self, CollectError> {
-        Self::at(configured(source).await?)
+    /// The cluster of a source, once it answers at all.
+    pub(super) async fn that_answers(source: &KubernetesSource) -> Result<Self, CollectError> {
+        let cluster = Self::at(configured(source).await?)?;
+        cluster.answers(&source.namespace).await?;
+        Ok(cluster)
     }
 
     fn at(config: Config) -> Result<Self, CollectError> {
@@ -62,13 +62,13 @@ impl Cluster {
         let server = config.cluster_url.to_string();
         match Client::try_from(config) {
             Ok(client) => Ok(Self { client, server }),
-            Err(error) => Err(CollectError::Cluster { server, why: chain(&error) }),
+            Err(error) => Err(CollectError::Cluster { server, why: with_causes(&error) }),
         }
     }
 
     /// Whether the cluster answers at all. Not being allowed to list pods is an answer: it
     /// becomes a gap with the server's words, not an error.
-    pub(super) async fn answers(&self, namespace: &str) -> Result<(), CollectError> {
+    async fn answers(&self, namespace: &str) -> Result<(), CollectError> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let params = ListParams::default().limit(1);
         let why = match tokio::time::timeout(FIRST_ANSWER, pods.list(&params)).await {
@@ -88,7 +88,7 @@ async fn configured(source: &KubernetesSource) -> Result<Config, CollectError> {
     );
     let refused = |error: &dyn std::error::Error| CollectError::Kubeconfig {
         place: place.clone(),
-        why: chain(error),
+        why: with_causes(error),
     };
     let read = match &source.kubeconfig {
         Some(file) => Kubeconfig::read_from(file),
@@ -102,7 +102,11 @@ async fn configured(source: &KubernetesSource) -> Result<Config, CollectError> {
         }
         Err(error) => {
             return Config::incluster().map_err(|inside| CollectError::NoCluster {
-                why: format!("{}; not in a pod either: {}", chain(&error), chain(&inside)),
+                why: format!(
+                    "{}; not in a pod either: {}",
+                    with_causes(&error),
+                    with_causes(&inside)
+                ),
             });
         }
     };
@@ -121,38 +125,4 @@ async fn configured(source: &KubernetesSource) -> Result<Config, CollectError> {
     // A watch is renewed more often than this, so only a server that hangs is silent for so long.
     config.read_timeout = Some(SILENCE);
     Ok(config)
-}
-
-/// Begins to watch the pods and events of a namespace; `fold` makes of the pods what is wanted.
-pub(super) fn follow(
-    client: Client,
-    namespace: &str,
-    clock: &Clock,
-    outlet: &Outlet,
-    tasks: &TaskTracker,
-    fold: impl Fold<Pod> + Send + 'static,
-) {
-    let unanswered = Unanswered::new(2);
-    let since = clock.now();
-    let pods = Watch::<Pod> {
-        api: Api::namespaced(client.clone(), namespace),
-        resource: "pods",
-        clock: clock.clone(),
-        outlet: outlet.clone(),
-        unanswered: unanswered.clone(),
-    };
-    let events = Watch::<Event> {
-        api: Api::namespaced(client, namespace),
-        resource: "events",
-        clock: clock.clone(),
-        outlet: outlet.clone(),
-        unanswered,
-    };
-    tasks.spawn(pods.follow(fold));
-    tasks.spawn(events.follow(EventFold::new(since)));
-}
-
-/// A time of the API; its own library is another version of ours.
-pub(super) fn time(stamp: k8s_openapi::jiff::Timestamp) -> Time {
-    Time::from_millis(stamp.as_millisecond())
 }

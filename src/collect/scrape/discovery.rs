@@ -5,14 +5,15 @@ use std::{collections::HashSet, time::Duration};
 use reqwest::Url;
 
 use super::{
-    Seen,
     file_sd::Files,
     groups::{Found, of_json},
-    http::{Ask, Http},
-    outlet::Outlet,
     relabel::Relabel,
-    target::shown,
     targets::{Named, Targets},
+};
+use crate::collect::{
+    http::{Ask, Http, shown},
+    outlet::Outlet,
+    seen::Seen,
 };
 
 /// The most bytes of an answer or a file of a discovery: some 100 000 targets.

@@ -14,11 +14,11 @@ use fs_err::File;
 use regex::Regex;
 
 use super::{
-    CollectError,
     discovery::SIZE_LIMIT,
     groups::{Found, of_json, of_yaml},
     relabel::Relabel,
 };
+use crate::collect::error::CollectError;
 
 /// The most files that one pattern may match.
 const MAX_FILES: usize = 1000;

@@ -193,7 +193,7 @@ fn stale(ended: HashMap<Labels, Time>, at: Time) -> Vec<RawRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{collect::exposition::Format, sample::is_stale};
+    use crate::{collect::scrape::exposition::Format, sample::is_stale};
 
     struct Target(TargetSeries, i64);
 

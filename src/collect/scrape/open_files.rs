@@ -15,13 +15,13 @@ const WANTED: u64 = OTHERS + 2 * MAX_TARGETS as u64;
 
 /// The limit of this process.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OpenFiles {
+pub(in crate::collect) struct OpenFiles {
     allowed: u64,
 }
 
 impl OpenFiles {
     /// Raises the limit as far as it is allowed and useful. It is never lowered.
-    pub(super) fn raise() -> Self {
+    pub(in crate::collect) fn raise() -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let Some(current) = current else { return Self { allowed: u64::MAX } };
         let wanted = WANTED.min(maximum.unwrap_or(u64::MAX));
@@ -30,12 +30,12 @@ impl OpenFiles {
         Self { allowed: if raised { wanted } else { current } }
     }
 
-    pub(super) fn allowed(self) -> u64 {
+    pub(in crate::collect) fn allowed(self) -> u64 {
         self.allowed
     }
 
     /// How many targets can be scraped at once.
-    pub(super) fn room(self) -> usize {
+    pub(in crate::collect) fn room(self) -> usize {
         // Even a tiny limit is enough for a few.
         let room = self.allowed.saturating_sub(OTHERS).max(self.allowed / 4);
         usize::try_from(room).unwrap_or(usize::MAX)
@@ -43,7 +43,7 @@ impl OpenFiles {
 
     /// A limit that a test makes up.
     #[cfg(test)]
-    pub(super) fn of(allowed: u64) -> Self {
+    pub(in crate::collect) fn of(allowed: u64) -> Self {
         Self { allowed }
     }
 }

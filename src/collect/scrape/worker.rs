@@ -5,18 +5,20 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ScrapeSeen, Seen,
     exposition::Format,
     families::odd_histograms,
-    http::{Ask, Http, ScrapeFailure},
-    outlet::Outlet,
     page::Page,
-    secrets,
     staleness::{Scraped, TargetSeries},
     target::Target,
 };
 use crate::{
     clock::Clock,
+    collect::{
+        http::{Ask, Http},
+        outlet::Outlet,
+        secrets,
+        seen::{ScrapeFailure, ScrapeSeen, Seen},
+    },
     frame::BadLine,
     hypothesis::model::ScrapeSource,
     time::{Time, millis},

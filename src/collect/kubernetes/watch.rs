@@ -17,12 +17,13 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{
-    Seen,
-    answer::{is_forbidden, words},
-    outlet::Outlet,
+use super::answer::{is_forbidden, words};
+use crate::{
+    clock::Clock,
+    collect::{outlet::Outlet, seen::Seen},
+    frame::BlindSpan,
+    time::Time,
 };
-use crate::{clock::Clock, frame::BlindSpan, time::Time};
 
 /// A watch is renewed this often, so that a connection that died without a word is noticed.
 const RENEWED_SECONDS: u32 = 20;
@@ -48,7 +49,7 @@ const FOR_NOTHING: usize = 3;
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// What a watch shows.
-pub(super) enum Step<K> {
+pub(in crate::collect) enum Step<K> {
     /// A full list begins.
     List,
     /// An object of the list.
@@ -62,7 +63,7 @@ pub(super) enum Step<K> {
 }
 
 /// Makes rows of steps.
-pub(super) trait Fold<K> {
+pub(in crate::collect) trait Fold<K> {
     /// Takes in what the watch showed at a time of our clock.
     fn step(&mut self, step: Step<K>, at: Time) -> Vec<Seen>;
 }
@@ -290,7 +291,7 @@ mod tests {
     use tokio::sync::{Mutex, mpsc};
 
     use super::*;
-    use crate::collect::pods::PodFold;
+    use crate::collect::kubernetes::pods::PodFold;
 
     /// What the server answers to one request after another.
     enum Answer {
@@ -350,7 +351,7 @@ mod tests {
 
     /// What is seen of a server with this script, as far as `count` things, and after the stop.
     async fn seen(script: Vec<Answer>, count: usize) -> (Vec<Seen>, Vec<Seen>) {
-        super::super::http::install_tls();
+        crate::collect::http::install_tls();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
         let script = Arc::new(Mutex::new(VecDeque::from(script)));
