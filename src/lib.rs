@@ -20,6 +20,7 @@ pub mod record;
 pub mod redact;
 pub mod report;
 pub mod sample;
+pub mod store;
 pub mod time;
 pub mod verdict;
 pub mod window;

@@ -7,7 +7,8 @@ use crate::{
     collect::error::CollectError,
     fault::FaultError,
     hypothesis::load::LoadError,
-    record::{LockError, RecordError},
+    record::RecordError,
+    store::LockError,
     verdict::Outcome,
 };
 

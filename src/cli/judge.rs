@@ -10,6 +10,7 @@ use crate::{
     hypothesis::load,
     record,
     report::{self, Format},
+    store,
 };
 
 /// Judge a recorded run again, offline: the same bytes from the same recording
@@ -35,7 +36,7 @@ pub(super) struct JudgeArgs {
 }
 
 pub(super) fn run(args: &JudgeArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let dir = record::find(&args.store, &args.run)?;
+    let dir = store::find(&args.store, &args.run)?;
     first_reading::survive(&dir)?;
     let judged = match &args.hypothesis {
         Some(file) => Judged::by(record::open(&dir)?, &load::read(file)?, file.as_str())?,

@@ -12,6 +12,7 @@ use crate::{
     hypothesis::{self, Hypothesis, Reading},
     record::{self, Manifest, Recording, Status, atomic},
     report::{self, Subject, View},
+    store,
     verdict::{self, RunIdentity, RunStatus, Verdicts},
 };
 
@@ -144,7 +145,7 @@ pub(super) fn complete_command(hypothesis: &mut Hypothesis, command_line: &[Stri
 
 /// A run, named by its directory, its id or the beginning of its id.
 pub(super) fn open_run(store: &Utf8Path, run: &str) -> anyhow::Result<Judged> {
-    let dir = record::find(store, run)?;
+    let dir = store::find(store, run)?;
     first_reading::survive(&dir)?;
     Judged::of(&dir).with_context(|| format!("run `{run}`"))
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     experiment::{self, UNDO_TIME, UndoSetup},
     frame::FaultRow,
-    record::{self, Change, Claim, Holder, Lock, StepState, UndoJournal},
+    store::{self, Change, Claim, Holder, Lock, StepState, UndoJournal},
 };
 
 /// Take back what a killed run left behind
@@ -40,7 +40,7 @@ pub(super) struct UndoArgs {
 }
 
 pub(super) fn run(args: &UndoArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let dir = record::find(&args.store, &args.run)?;
+    let dir = store::find(&args.store, &args.run)?;
     let store = store_of(&dir)?;
     let Some(mut journal) = UndoJournal::open(&store, &dir)? else {
         writeln!(out, "nothing is left to be taken back of {dir}")?;

@@ -5,7 +5,7 @@ use super::{ExperimentError, Setup};
 use crate::{
     collect::cluster_address,
     hypothesis::model::Fault,
-    record::{Claim, Holder, Lock},
+    store::{Claim, Holder, Lock},
 };
 
 /// Admits a run. What is returned is held for as long as it lasts; a placebo run holds nothing.

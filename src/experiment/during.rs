@@ -18,7 +18,8 @@ use crate::{
     frame::{FaultAction, FaultRow, Observed},
     hypothesis::model::{CommandFault, Fault},
     number::length,
-    record::{Change, FaultNote, KeptProgram, Status, StepState, UndoJournal},
+    record::{FaultNote, KeptProgram, Status},
+    store::{Change, StepState, UndoJournal},
     window::Phase,
 };
 

@@ -9,7 +9,8 @@ use crate::{
     clock::Clock,
     fault::{self, Leftover},
     frame::{FaultAction, FaultRow},
-    record::{Change, RecordError, StepState, UndoJournal},
+    record::RecordError,
+    store::{Change, StepState, UndoJournal},
     redact::Secrets,
 };
 

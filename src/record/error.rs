@@ -203,7 +203,7 @@ impl RecordError {
     }
 
     /// For `map_err`: the file system refused to do `action` with `path`.
-    pub(super) fn io(action: &'static str, path: &Utf8Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Utf8Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::refused(action, path, source)
     }

@@ -35,7 +35,7 @@ pub(super) fn open(path: &Utf8Path, most: u64) -> Result<Option<File>, RecordErr
 }
 
 /// The text of a file of at most so many bytes; none when there is no such file.
-pub(super) fn read_text(path: &Utf8Path, most: u64) -> Result<Option<String>, RecordError> {
+pub(crate) fn read_text(path: &Utf8Path, most: u64) -> Result<Option<String>, RecordError> {
     let Some(file) = open(path, most)? else { return Ok(None) };
     let mut text = String::new();
     // It may grow while it is read.

@@ -5,10 +5,9 @@
 pub mod atomic;
 mod checksum;
 mod error;
-mod intake;
-mod layout;
+pub(crate) mod intake;
+pub(crate) mod layout;
 pub mod limits;
-mod lock;
 mod manifest;
 mod parquet;
 mod plausible;
@@ -17,19 +16,16 @@ mod raw;
 mod reader;
 mod shield;
 #[cfg(test)]
-mod testing;
-mod undo;
+pub(crate) mod testing;
 mod writer;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use error::RecordError;
-pub use layout::{find, run_id};
-pub use lock::{Claim, Holder, Lock, LockError};
+pub use layout::run_id;
 pub use manifest::{FORMAT_VERSION, FaultNote, Manifest, PhaseEdges, Status};
 pub use program::{KeptProgram, SecretUnset};
 pub use reader::open;
-pub use undo::{Change, PendingRun, StepState, UNDO_VERSION, UndoJournal, UndoStep, pending};
 pub use writer::Writer;
 
 use crate::frame::{CheckRow, Observed, SampleRow, Table as _};

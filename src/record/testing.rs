@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// A directory that goes away with its test.
-pub(super) struct Scratch {
-    pub(super) dir: Utf8PathBuf,
+pub(crate) struct Scratch {
+    pub(crate) dir: Utf8PathBuf,
     _kept: tempfile::TempDir,
 }
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let kept = tempfile::tempdir().unwrap();
         let dir = Utf8Path::from_path(kept.path()).unwrap().to_owned();
         Self { dir, _kept: kept }
@@ -29,14 +29,14 @@ impl Scratch {
 }
 
 /// The names in a directory, sorted.
-pub(super) fn files(dir: &Utf8Path) -> Vec<String> {
+pub(crate) fn files(dir: &Utf8Path) -> Vec<String> {
     let mut names: Vec<String> =
         dir.read_dir_utf8().unwrap().map(|entry| entry.unwrap().file_name().to_owned()).collect();
     names.sort();
     names
 }
 
-pub(super) fn at(seconds: i64) -> Time {
+pub(crate) fn at(seconds: i64) -> Time {
     Time::from_millis(1_795_400_100_000 + seconds * 1000)
 }
 

@@ -60,6 +60,7 @@ pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("hypothesis", &[]),
     ("frame", &[]),
     ("record", &["frame"]),
+    ("store", &["record"]),
     ("collect", &["clock", "frame", "hypothesis"]),
     ("fault", &["clock", "collect", "frame", "hypothesis"]),
     ("analysis", &["frame", "hypothesis"]),
@@ -68,7 +69,7 @@ pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("lab", &["clock"]),
     (
         "experiment",
-        &["analysis", "clock", "collect", "fault", "frame", "hypothesis", "record", "verdict"],
+        &["analysis", "clock", "collect", "fault", "frame", "hypothesis", "record", "store", "verdict"],
     ),
 ];
 

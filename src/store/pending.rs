@@ -9,8 +9,10 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{KeptProgram, RecordError, atomic, layout};
-use crate::time::Time;
+use crate::{
+    record::{KeptProgram, RecordError, atomic, intake, layout, limits},
+    time::Time,
+};
 
 /// The version of `undo.json`. Since 2 an argument may name a variable in the place of a secret.
 pub const UNDO_VERSION: u32 = 2;
@@ -141,13 +143,13 @@ impl UndoJournal {
 
     fn read(store: &Utf8Path, pending: &PendingRun) -> Result<Self, RecordError> {
         let path = pending.dir.join(FILE);
-        let bytes = fs::read(&path).map_err(RecordError::io("read", &path))?;
+        let text = read(&path)?;
         let broken = |source| RecordError::Manifest { path: path.clone(), source };
-        let version: Version = serde_json::from_slice(&bytes).map_err(broken)?;
+        let version: Version = serde_json::from_str(&text).map_err(broken)?;
         if version.format_version > UNDO_VERSION {
             return Err(RecordError::Newer { path, found: version.format_version });
         }
-        let file: UndoFile = serde_json::from_slice(&bytes).map_err(broken)?;
+        let file: UndoFile = serde_json::from_str(&text).map_err(broken)?;
         let place = pending.dir.strip_prefix(store).unwrap_or(&pending.dir).to_owned();
         Ok(Self { file, path, pointer: pointer(store, &pending.run_id), place })
     }
@@ -228,10 +230,16 @@ pub fn pending(store: &Utf8Path) -> Result<Vec<PendingRun>, RecordError> {
             continue;
         }
         let path = dir.join(&run_id);
-        let place = fs::read_to_string(&path).map_err(RecordError::io("read", &path))?;
+        let place = read(&path)?;
         found.push(PendingRun { dir: store.join(place.trim()), run_id });
     }
     Ok(found)
+}
+
+/// The text of a file that is there.
+fn read(path: &Utf8Path) -> Result<String, RecordError> {
+    let text = intake::read_text(path, limits::MANIFEST_BYTES)?;
+    text.ok_or_else(|| RecordError::Missing { path: path.to_owned() })
 }
 
 fn pointer(store: &Utf8Path, run_id: &str) -> Utf8PathBuf {

@@ -14,7 +14,8 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{RecordError, layout, undo};
+use super::pending::{PendingRun, pending};
+use crate::record::{RecordError, layout};
 
 const LOCKS: &str = ".locks";
 /// Held for the short time of an admission; hidden, so no run can have this id.
@@ -191,10 +192,10 @@ impl Drop for Lock {
 
 /// What a run left behind is pending, unless that run is alive and takes it back itself.
 fn refuse_pending(store: &Utf8Path, living: &[Holder]) -> Result<(), LockError> {
-    let in_hand = |run: &undo::PendingRun| {
+    let in_hand = |run: &PendingRun| {
         living.iter().any(|one| one.run_id == run.run_id && one.claim != Claim::Undo)
     };
-    let runs: Vec<String> = undo::pending(store)?
+    let runs: Vec<String> = pending(store)?
         .into_iter()
         .filter(|run| !in_hand(run))
         .map(|run| run.run_id)
@@ -272,10 +273,11 @@ mod tests {
     use super::*;
     use crate::{
         record::{
-            Change, KeptProgram, UndoJournal,
+            KeptProgram,
             testing::{Scratch, files},
         },
         redact::Secrets,
+        store::{Change, UndoJournal},
     };
 
     fn pods(run: &str, cluster: &str, namespace: &str, labels: &[(&str, &[&str])]) -> Holder {
