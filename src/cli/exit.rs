@@ -4,12 +4,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    collect::error::CollectError,
-    fault::FaultError,
-    hypothesis::load::LoadError,
-    record::RecordError,
-    store::LockError,
-    verdict::Outcome,
+    collect::error::CollectError, fault::FaultError, hypothesis::load::LoadError,
+    record::RecordError, store::LockError, verdict::Outcome,
 };
 
 /// How the program ends.

@@ -10,8 +10,8 @@ use crate::{
     fault::{self, Leftover},
     frame::{FaultAction, FaultRow},
     record::RecordError,
-    store::{Change, StepState, UndoJournal},
     redact::Secrets,
+    store::{Change, StepState, UndoJournal},
 };
 
 /// How long the program that takes a fault back may take, unless more is given by hand.

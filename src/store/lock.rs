@@ -195,11 +195,8 @@ fn refuse_pending(store: &Utf8Path, living: &[Holder]) -> Result<(), LockError> 
     let in_hand = |run: &PendingRun| {
         living.iter().any(|one| one.run_id == run.run_id && one.claim != Claim::Undo)
     };
-    let runs: Vec<String> = pending(store)?
-        .into_iter()
-        .filter(|run| !in_hand(run))
-        .map(|run| run.run_id)
-        .collect();
+    let runs: Vec<String> =
+        pending(store)?.into_iter().filter(|run| !in_hand(run)).map(|run| run.run_id).collect();
     if runs.is_empty() {
         return Ok(());
     }

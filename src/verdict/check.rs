@@ -1,6 +1,6 @@
 //! What one check came to, with everything that a report says of it.
 
-use super::Gap;
+use super::{Gap, Terms};
 use crate::{time::Time, window::Phase};
 
 /// What one check came to, with everything that a report says of it.
@@ -11,6 +11,8 @@ pub struct CheckVerdict {
     /// The phase that was judged; a recovery is judged over *during* and *after* and stands
     /// under *after*.
     pub phase: Phase,
+    /// What it was held to; none where it was only asked whether the indicator was seen.
+    pub terms: Option<Terms>,
     /// What it came to.
     pub outcome: Outcome,
     /// Why it could not be told, or what weakens it; codes are stable. Empty for a plain pass or
@@ -49,6 +51,7 @@ impl CheckVerdict {
         Self {
             check_id: check_id.to_owned(),
             phase,
+            terms: None,
             outcome: Outcome::Inconclusive,
             gaps: Vec::new(),
             observed: None,

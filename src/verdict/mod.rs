@@ -18,6 +18,7 @@ mod shape;
 mod stays;
 mod steady;
 mod tally;
+mod terms;
 mod total;
 mod traffic;
 mod within;
@@ -31,6 +32,7 @@ pub use ground::Ground;
 pub use precedence::RunStatus;
 pub use rows::{RunIdentity, check_rows};
 pub use steady::steady;
+pub use terms::Terms;
 
 use crate::{
     analysis::{Analysis, EvidenceState, MechanismState, Track},
@@ -118,7 +120,8 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
             total::judge(id, &indicator.unit, track, *phase, *limit, *gaps)
         }
     };
-    judged_by_what_was_seen(indicator, track, &phases(&check.objective), judge)
+    let verdict = judged_by_what_was_seen(indicator, track, &phases(&check.objective), judge);
+    CheckVerdict { terms: Some(Terms::of(check.objective.clone(), track)), ..verdict }
 }
 
 /// Judges by `judge` what was seen of an indicator in some phases, with all that says that it was

@@ -1,14 +1,13 @@
 //! The lines of `checks.parquet`: one for each check of a run (design, section 5).
 
-use super::{CheckVerdict, Measured, Recovery, Verdicts, stays, within};
+use super::{CheckVerdict, Measured, Recovery, Terms, Verdicts};
 use crate::{
     analysis::Analysis,
     frame::CheckRow,
     hypothesis::{
         Hypothesis,
-        model::{Check, Level, Objective, Tolerance},
+        model::{Check, Objective, Tolerance},
     },
-    number::Share,
     time::Time,
     window::Phases,
 };
@@ -50,7 +49,17 @@ fn row(
     verdict: &CheckVerdict,
 ) -> CheckRow {
     let indicator = hypothesis.indicator(check.indicator);
-    let bounds = Bounds::of(check, analysis);
+    let terms = verdict.terms.as_ref();
+    let (bound_lo, bound_hi) = terms.map(Terms::bounds).unwrap_or_default();
+    // A tolerance stands here as it is written, a share or in the unit.
+    let bound_hi = match &check.objective {
+        Objective::Within { tolerance, .. } => Some(match tolerance {
+            Tolerance::Relative(size) | Tolerance::Absolute(size) => *size,
+        }),
+        Objective::Stays { .. } | Objective::Recovers { .. } | Objective::TotalAtMost { .. } => {
+            bound_hi
+        }
+    };
     let blast = analysis.blast.as_ref();
     let (recovery_s, recovery_censored) = match verdict.recovery {
         None => (None, None),
@@ -72,11 +81,11 @@ fn row(
         phase: check.phase(),
         objective_kind: check.objective.kind().to_owned(),
         unit: indicator.unit.text().to_owned(),
-        direction: bounds.direction.to_owned(),
-        bound_lo: bounds.low,
-        bound_hi: bounds.high,
-        scale: bounds.scale,
-        hold: bounds.hold,
+        direction: terms.map(Terms::direction).unwrap_or_default().to_owned(),
+        bound_lo,
+        bound_hi,
+        scale: terms.and_then(Terms::scale),
+        hold: terms.and_then(Terms::hold),
         observed: known(|number| number.value, verdict.observed),
         observed_lo: verdict.observed.map(|number| number.lower),
         observed_hi: known(|number| number.upper, verdict.observed),
@@ -122,79 +131,4 @@ fn reasons(verdict: &CheckVerdict) -> Vec<String> {
 
 fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// The objective in the columns of the table.
-struct Bounds {
-    /// Which way is worse.
-    direction: &'static str,
-    /// The lower bound, in the unit.
-    low: Option<f64>,
-    /// The upper bound, in the unit; for `recovers` seconds, for `within` the tolerance as it is
-    /// written, a share or in the unit.
-    high: Option<f64>,
-    /// What 1 of margin is worth: in the unit, for `recovers` in seconds.
-    scale: Option<f64>,
-    /// The share that must hold; none when only the longest breach is limited.
-    hold: Option<f64>,
-}
-
-impl Bounds {
-    fn of(check: &Check, analysis: &Analysis) -> Self {
-        match &check.objective {
-            Objective::Stays { level, hold, longest_breach, scale, .. } => {
-                let hold = stays::limiting_share(*hold, *longest_breach).map(Share::get);
-                match level {
-                    Level::Below(bound) => Self {
-                        direction: "up",
-                        low: None,
-                        high: Some(bound.get()),
-                        scale: Some(*scale),
-                        hold,
-                    },
-                    Level::Above(bound) => Self {
-                        direction: "down",
-                        low: Some(bound.get()),
-                        high: None,
-                        scale: Some(*scale),
-                        hold,
-                    },
-                    Level::Between(low, high) => Self {
-                        direction: "both",
-                        low: Some(low.get()),
-                        high: Some(high.get()),
-                        scale: Some((high.get() - low.get()) / 2.0),
-                        hold,
-                    },
-                }
-            }
-            Objective::Within { tolerance, of, .. } => {
-                let other = analysis.track(check.indicator).phase(*of);
-                let mean = other.and_then(|part| part.summary).map(|summary| summary.mean);
-                Self {
-                    direction: "both",
-                    low: None,
-                    high: Some(match tolerance {
-                        Tolerance::Relative(size) | Tolerance::Absolute(size) => *size,
-                    }),
-                    scale: mean.map(|mean| within::in_unit(*tolerance, mean)),
-                    hold: None,
-                }
-            }
-            Objective::Recovers { within, .. } => Self {
-                direction: "up",
-                low: None,
-                high: Some(within.as_secs_f64()),
-                scale: Some(within.as_secs_f64()),
-                hold: None,
-            },
-            Objective::TotalAtMost { limit, .. } => Self {
-                direction: "up",
-                low: None,
-                high: Some(limit.get()),
-                scale: Some(limit.get().max(1.0)),
-                hold: None,
-            },
-        }
-    }
 }

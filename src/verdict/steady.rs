@@ -5,8 +5,8 @@
 //! judgement of a recording are this one function.
 
 use super::{
-    CheckVerdict, Gap, Outcome, judged_by_what_was_seen, level::default_scale, place::Place, stays,
-    tally::Tally,
+    CheckVerdict, Gap, Outcome, Terms, judged_by_what_was_seen, level::default_scale, place::Place,
+    stays, tally::Tally,
 };
 use crate::{
     analysis::{Analysis, Track},
@@ -33,7 +33,9 @@ pub fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckVerdict>
             }
             Question::Seen(gaps) => seen(check_id, track, gaps),
         };
-        judged_by_what_was_seen(indicator, analysis.track(id), &[Phase::Before], judge)
+        let track = analysis.track(id);
+        let verdict = judged_by_what_was_seen(indicator, track, &[Phase::Before], judge);
+        CheckVerdict { terms: question.terms(track), ..verdict }
     };
     questions(hypothesis).into_iter().map(judge).collect()
 }
@@ -45,6 +47,18 @@ enum Question {
     Level(stays::Terms),
     /// Whether it was seen, with no more than so much missing.
     Seen(GapAllowance),
+}
+
+impl Question {
+    /// What it holds the indicator to; none when it only asks whether it was seen.
+    fn terms(self, track: &Track) -> Option<Terms> {
+        let Self::Level(stays::Terms { level, hold, longest_breach, gaps, scale }) = self else {
+            return None;
+        };
+        let phase = Phase::Before;
+        let objective = Objective::Stays { phase, level, hold, longest_breach, gaps, scale };
+        Some(Terms::of(objective, track))
+    }
 }
 
 /// The questions that make the steady state, without those that say the same.

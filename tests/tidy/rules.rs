@@ -69,7 +69,17 @@ pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("lab", &["clock"]),
     (
         "experiment",
-        &["analysis", "clock", "collect", "fault", "frame", "hypothesis", "record", "store", "verdict"],
+        &[
+            "analysis",
+            "clock",
+            "collect",
+            "fault",
+            "frame",
+            "hypothesis",
+            "record",
+            "store",
+            "verdict",
+        ],
     ),
 ];
 

@@ -13,17 +13,13 @@ use parts::{
     SummaryPart, UnseenPart, VerdictPart,
 };
 
-use super::{
-    Subject, View,
-    text::is_unseen,
-    view::{as_judged, is_only_seen},
-};
+use super::{Subject, View, text::is_unseen};
 use crate::{
     analysis::{ANALYSIS_VERSION, PhaseTrack, Track},
-    hypothesis::model::{Fault, Indicator, Level, Objective, Tolerance},
+    hypothesis::model::{Fault, Indicator, Objective},
     number::Unit,
     time::Time,
-    verdict::{CheckVerdict, Recovery},
+    verdict::{CheckVerdict, Recovery, Terms},
     window::Phase,
 };
 
@@ -154,46 +150,28 @@ fn run(subject: &Subject<'_>) -> RunPart {
 
 fn check(subject: &Subject<'_>, verdict: &CheckVerdict) -> CheckPart {
     let hypothesis = subject.hypothesis;
-    let check = as_judged(hypothesis, verdict);
-    let check = check.as_ref();
+    let check = hypothesis.checks.iter().find(|check| check.id == verdict.check_id);
     let indicator = check.map(|check| hypothesis.indicator(check.indicator));
-    let own_unit = indicator.map_or(Unit::None, |indicator| indicator.unit.clone());
-    let only_seen = check.is_some_and(|check| is_only_seen(check, verdict));
-    let judged = check.map(|check| &check.objective).filter(|_| !only_seen);
-    let (unit, lower, upper, hold) = match judged {
-        Some(Objective::Stays { level, hold, .. }) => {
-            let (lower, upper) = sides(*level);
-            (own_unit, lower, upper, Some(hold.get()))
-        }
-        Some(Objective::Within { tolerance: Tolerance::Relative(share), of, .. }) => {
-            let track = check.map(|check| subject.analysis.track(check.indicator));
-            let other = track.and_then(|track| track.phase(*of)).and_then(|phase| phase.summary);
-            (own_unit, None, other.map(|other| share * other.mean.abs()), None)
-        }
-        Some(Objective::Within { tolerance: Tolerance::Absolute(size), .. }) => {
-            (own_unit, None, Some(*size), None)
-        }
-        Some(Objective::Recovers { within, .. }) => {
-            (Unit::Seconds, None, Some(within.as_secs_f64()), None)
-        }
-        Some(Objective::TotalAtMost { limit, .. }) => (own_unit, None, Some(limit.get()), None),
-        None => (own_unit, None, None, None),
+    let terms = verdict.terms.as_ref();
+    let unit = match terms.map(|terms| &terms.objective) {
+        Some(Objective::Recovers { .. }) => Unit::Seconds,
+        Some(
+            Objective::Stays { .. } | Objective::Within { .. } | Objective::TotalAtMost { .. },
+        )
+        | None => indicator.map_or(Unit::None, |indicator| indicator.unit.clone()),
     };
+    let (bound_lower, bound_upper) = terms.map(Terms::bounds).unwrap_or_default();
     let mut numbers = Numbers::default();
     let (observed, margin) = (verdict.observed, verdict.margin);
     CheckPart {
         id: verdict.check_id.clone(),
         indicator: indicator.map(|indicator| indicator.name.clone()).unwrap_or_default(),
         phase: verdict.phase.name().to_owned(),
-        kind: match judged {
-            Some(objective) => objective.kind().to_owned(),
-            None if only_seen => "seen".to_owned(),
-            None => String::new(),
-        },
+        kind: terms.map_or("seen", |terms| terms.objective.kind()).to_owned(),
         unit: unit.text().to_owned(),
-        bound_lower: lower,
-        bound_upper: upper,
-        hold,
+        bound_lower,
+        bound_upper,
+        hold: terms.and_then(Terms::hold),
         verdict: verdict.outcome.name().to_owned(),
         reasons: verdict.gaps.iter().map(|gap| reason(gap.code(), &gap.to_string())).collect(),
         observed: numbers.keep("observed", observed.map(|m| m.value)),
@@ -225,14 +203,6 @@ fn check(subject: &Subject<'_>, verdict: &CheckVerdict) -> CheckPart {
             },
         }),
         not_finite: numbers.0,
-    }
-}
-
-fn sides(level: Level) -> (Option<f64>, Option<f64>) {
-    match level {
-        Level::Below(bound) => (None, Some(bound.get())),
-        Level::Above(bound) => (Some(bound.get()), None),
-        Level::Between(low, high) => (Some(low.get()), Some(high.get())),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     figure::Scene,
 };
 use crate::{
-    hypothesis::model::{Check, Hypothesis, Indicator, Level, Objective, Tolerance},
+    hypothesis::model::{Hypothesis, Indicator, Level, Objective, Tolerance},
     number::{Share, Unit, length},
     verdict::{CheckVerdict, Gap, Interval, Measured, Outcome, Recovery},
     window::Phase,
@@ -120,10 +120,10 @@ pub(super) fn tightest(checks: &[CheckView]) -> Option<&CheckView> {
 }
 
 fn view(hypothesis: &Hypothesis, verdict: &CheckVerdict, scene: &Scene) -> CheckView {
-    let check = as_judged(hypothesis, verdict);
-    let check = check.as_ref();
+    let check = hypothesis.checks.iter().find(|check| check.id == verdict.check_id);
     let indicator = check.map(|check| hypothesis.indicator(check.indicator));
-    let unit = unit(check, indicator);
+    let judged = verdict.terms.as_ref().map(|terms| &terms.objective);
+    let unit = unit(judged, indicator);
     let level_unit = indicator.map_or(Unit::None, |indicator| plain_unit(&indicator.unit));
     let censored = verdict.recovery.and_then(censored);
     let observed = match censored {
@@ -134,22 +134,20 @@ fn view(hypothesis: &Hypothesis, verdict: &CheckVerdict, scene: &Scene) -> Check
     CheckView {
         id: plain(&verdict.check_id),
         outcome: verdict.outcome,
-        objective: check.zip(indicator).map_or_else(String::new, |(check, indicator)| {
-            if is_only_seen(check, verdict) {
-                format!("{}: {} was seen", verdict.phase, plain(&indicator.name))
-            } else {
-                objective(&check.objective, indicator, verdict.phase)
-            }
+        objective: indicator.map_or_else(String::new, |indicator| match judged {
+            // What is compared or added up in another phase asks no more of *before*.
+            None => format!("{}: {} was seen", verdict.phase, plain(&indicator.name)),
+            Some(judged) => objective(judged, indicator, verdict.phase),
         }),
         interval: verdict
             .observed
             .filter(|seen| seen.upper.is_finite())
-            .map(|seen| interval(seen, verdict.interval, check, &unit))
+            .map(|seen| interval(seen, verdict.interval, judged, &unit))
             .unwrap_or_default(),
         margin: margin.map(margin_text).unwrap_or_default(),
         margin_interval: margin.map(margin_interval).unwrap_or_default(),
         room: margin
-            .map(|margin| room(margin, &observed, check, &level_unit, verdict, scene))
+            .map(|margin| room(margin, &observed, judged, &level_unit, verdict, scene))
             .unwrap_or_default(),
         margin_value: margin.map(|margin| margin.value),
         gauge: margin.and_then(Gauge::new),
@@ -169,44 +167,13 @@ fn view(hypothesis: &Hypothesis, verdict: &CheckVerdict, scene: &Scene) -> Check
     }
 }
 
-/// Whether a verdict only says that its indicator was seen: what is compared or added up in another
-/// phase asks no more than that of *before*.
-pub(in crate::report) fn is_only_seen(check: &Check, verdict: &CheckVerdict) -> bool {
-    match check.objective {
-        Objective::Within { .. } | Objective::TotalAtMost { .. } => verdict.phase != check.phase(),
-        Objective::Stays { .. } | Objective::Recovers { .. } => false,
-    }
-}
-
-/// The check that a verdict is about, as it was judged: in *before* there is nothing to recover
-/// from, so there the level of a recovery is simply held.
-pub(in crate::report) fn as_judged(
-    hypothesis: &Hypothesis,
-    verdict: &CheckVerdict,
-) -> Option<Check> {
-    let mut check = hypothesis.checks.iter().find(|check| check.id == verdict.check_id)?.clone();
-    if let (Phase::Before, Objective::Recovers { level, gaps, .. }) =
-        (verdict.phase, &check.objective)
-    {
-        check.objective = Objective::Stays {
-            phase: Phase::Before,
-            level: *level,
-            hold: Share::ALL,
-            longest_breach: None,
-            gaps: *gaps,
-            scale: 1.0,
-        };
-    }
-    Some(check)
-}
-
 fn reason(gap: &Gap) -> Reason {
     Reason { code: gap.code(), text: unstarred(&gap.to_string()) }
 }
 
 /// What the observed number of a check counts: a recovery is a time.
-fn unit(check: Option<&Check>, indicator: Option<&Indicator>) -> Unit {
-    match check.map(|check| &check.objective) {
+fn unit(judged: Option<&Objective>, indicator: Option<&Indicator>) -> Unit {
+    match judged {
         Some(Objective::Recovers { .. }) => Unit::Seconds,
         Some(
             Objective::Within { .. } | Objective::Stays { .. } | Objective::TotalAtMost { .. },
@@ -262,9 +229,9 @@ fn tolerance_text(tolerance: Tolerance, unit: &Unit) -> String {
     }
 }
 
-fn interval(seen: Measured, interval: Interval, check: Option<&Check>, unit: &Unit) -> String {
+fn interval(seen: Measured, interval: Interval, judged: Option<&Objective>, unit: &Unit) -> String {
     let between = || format!("{} to {}", unit.show(seen.lower), unit.show(seen.upper));
-    let recovers = check.is_some_and(|c| matches!(c.objective, Objective::Recovers { .. }));
+    let recovers = matches!(judged, Some(Objective::Recovers { .. }));
     match interval {
         Interval::None => String::new(),
         Interval::Bucket | Interval::Uncounted if same(seen) => String::new(),
@@ -299,7 +266,7 @@ fn margin_interval(margin: Measured) -> String {
 fn room(
     margin: Measured,
     observed: &str,
-    check: Option<&Check>,
+    judged: Option<&Objective>,
     unit: &Unit,
     verdict: &CheckVerdict,
     scene: &Scene,
@@ -314,8 +281,8 @@ fn room(
         m if m < 0.0 => format!("{size} beyond the bound"),
         _ => "no room left, exactly at the bound".to_owned(),
     };
-    let Some(check) = check else { return left };
-    let seen = match &check.objective {
+    let Some(judged) = judged else { return left };
+    let seen = match judged {
         Objective::Stays { level, hold, .. } => {
             let of = match level {
                 Level::Below(bound) => format!("{observed} of {}", unit.show(bound.get())),
@@ -379,7 +346,7 @@ pub(super) fn held(checks: &[CheckView], outcome: Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::{hypothesis::model::Check, report::fixture, verdict::Terms};
 
     #[test]
     fn what_is_compared_with_before_was_only_seen_there() {
@@ -387,10 +354,16 @@ mod tests {
         let is_within = |check: &&Check| matches!(check.objective, Objective::Within { .. });
         let check = sample.hypothesis.checks.iter().find(is_within).unwrap();
         let verdict = &sample.verdicts.checks[0];
-        let verdict = |phase| CheckVerdict { check_id: check.id.clone(), phase, ..verdict.clone() };
         let scene = Scene::new(&sample.subject());
-        let said = |phase| view(&sample.hypothesis, &verdict(phase), &scene).objective;
-        assert!(said(Phase::Before).ends_with(" was seen"), "{}", said(Phase::Before));
-        assert!(said(check.phase()).contains("mean of"), "{}", said(check.phase()));
+        let said = |phase, terms| {
+            let verdict =
+                CheckVerdict { check_id: check.id.clone(), phase, terms, ..verdict.clone() };
+            view(&sample.hypothesis, &verdict, &scene).objective
+        };
+        let before = said(Phase::Before, None);
+        assert!(before.ends_with(" was seen"), "{before}");
+        let terms = Terms { objective: check.objective.clone(), base: None };
+        let judged = said(check.phase(), Some(terms));
+        assert!(judged.contains("mean of"), "{judged}");
     }
 }

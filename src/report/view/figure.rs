@@ -187,7 +187,7 @@ fn figure(
     let unit = plain_unit(&indicator.unit);
     let spreads: Vec<Spread> =
         track.phases.iter().filter_map(|phase| spread(phase, &unit)).collect();
-    let bounds = bounds(subject, scene, id, &unit, track);
+    let bounds = bounds(subject, scene, id, &unit);
     let worst = worst(subject, scene, id, &unit);
     Figure {
         name: plain(&indicator.name),
@@ -240,13 +240,7 @@ fn gaps(track: &PhaseTrack, scene: &Scene) -> Vec<(f64, f64)> {
 }
 
 /// The bounds of the checks on an indicator; the same line of two checks is drawn once.
-fn bounds(
-    subject: &Subject<'_>,
-    scene: &Scene,
-    id: IndicatorId,
-    unit: &Unit,
-    track: &Track,
-) -> Vec<BoundLine> {
+fn bounds(subject: &Subject<'_>, scene: &Scene, id: IndicatorId, unit: &Unit) -> Vec<BoundLine> {
     let mut lines: Vec<BoundLine> = Vec::new();
     let edges = |phase: Phase| {
         let found = scene.phases.iter().find(|(one, ..)| *one == phase);
@@ -262,8 +256,10 @@ fn bounds(
             None => lines.push(BoundLine { from, to, level, inside, text }),
         }
     };
-    for check in subject.hypothesis.checks.iter().filter(|check| check.indicator == id) {
-        match &check.objective {
+    let checks = subject.hypothesis.checks.iter().zip(&subject.verdicts.checks);
+    let judged = checks.filter(|(check, _)| check.indicator == id);
+    for terms in judged.filter_map(|(_, verdict)| verdict.terms.as_ref()) {
+        match &terms.objective {
             Objective::Stays { phase, level, .. } => {
                 for (bound, inside, text) in sides(*level, unit) {
                     add(edges(*phase), bound, inside, text);
@@ -277,13 +273,8 @@ fn bounds(
                 }
             }
             Objective::Within { phase, tolerance, of, .. } => {
-                let Some(base) = track.phase(*of).and_then(|phase| phase.summary) else { continue };
-                let room = match tolerance {
-                    Tolerance::Relative(share) => base.mean.abs() * share,
-                    Tolerance::Absolute(size) => *size,
-                };
-                let ends =
-                    [(base.mean + room, Side::Below, "+"), (base.mean - room, Side::Above, "-")];
+                let Some((base, room)) = terms.base.zip(terms.scale()) else { continue };
+                let ends = [(base + room, Side::Below, "+"), (base - room, Side::Above, "-")];
                 for (level, inside, sign) in ends {
                     let size = match tolerance {
                         Tolerance::Relative(share) => Unit::Share.show(*share),

@@ -14,7 +14,6 @@ mod trust;
 
 pub(crate) use answer::{Answer, Tone};
 pub(crate) use check::{CheckView, Gauge, Reason};
-pub(in crate::report) use check::{as_judged, is_only_seen};
 pub(crate) use fault::{FaultView, Finding};
 pub(crate) use figure::{BoundLine, Dot, Figure, Scene, Side, Spread};
 pub(crate) use lane::{Lane, LaneSpan, LaneState};
