@@ -74,21 +74,21 @@ fn wall() -> Time {
 /// Looks out for steps of the machine's clock. It has to look every few seconds: a slow drift
 /// between two looks far apart would seem to be a step.
 #[derive(Debug)]
-pub struct StepWatch {
+pub(crate) struct StepWatch {
     clock: Clock,
     off: i64,
 }
 
 impl StepWatch {
     /// Steps count from now on.
-    pub fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         let off = clock.wall_off().unwrap_or(0);
         Self { clock, off }
     }
 
     /// By how many milliseconds the machine's clock was stepped since the last look, when it
     /// was. A machine that slept looks like one whose clock was set forward.
-    pub fn look(&mut self) -> Option<i64> {
+    pub(crate) fn look(&mut self) -> Option<i64> {
         let off = self.clock.wall_off()?;
         let step = stepped(self.off, off);
         self.off = off;

@@ -3,24 +3,28 @@
 //! It watches metrics and Kubernetes objects before, during and after a fault, judges a
 //! hypothesis about them, keeps what it saw, and reports. The flow is one way, module by module:
 //! `hypothesis → collect → record → analysis → verdict → report`; see `ARCHITECTURE.md`.
+//!
+//! The program is [`cli`]; nothing else is an interface.
 
-pub mod analysis;
+mod analysis;
 mod causes;
 pub mod cli;
-pub mod clock;
-pub mod collect;
-pub mod experiment;
-pub mod fault;
-pub mod frame;
-pub mod hypothesis;
-pub mod lab;
-pub mod margin;
-pub mod number;
-pub mod record;
-pub mod redact;
-pub mod report;
-pub mod sample;
-pub mod store;
-pub mod time;
-pub mod verdict;
-pub mod window;
+mod clock;
+mod collect;
+mod experiment;
+mod fault;
+mod frame;
+mod hypothesis;
+#[doc(hidden)]
+pub mod internals;
+mod lab;
+mod margin;
+mod number;
+mod record;
+mod redact;
+mod report;
+mod sample;
+mod store;
+mod time;
+mod verdict;
+mod window;

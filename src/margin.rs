@@ -4,32 +4,32 @@
 //! beyond it. The table is in `docs/method.md`; each function is one row of it.
 
 /// `(b − v) / s`: room below an upper bound `b`, on the scale `s` (its size, unless given).
-pub fn below(value: f64, bound: f64, scale: f64) -> f64 {
+pub(crate) fn below(value: f64, bound: f64, scale: f64) -> f64 {
     (bound - value) / scale
 }
 
 /// `(v − b) / s`: room above a lower bound `b`, on the scale `s`.
-pub fn above(value: f64, bound: f64, scale: f64) -> f64 {
+pub(crate) fn above(value: f64, bound: f64, scale: f64) -> f64 {
     (value - bound) / scale
 }
 
 /// The smaller distance to either end, over half the width.
-pub fn between(value: f64, low: f64, high: f64) -> f64 {
+pub(crate) fn between(value: f64, low: f64, high: f64) -> f64 {
     (value - low).min(high - value) / ((high - low) / 2.0)
 }
 
 /// `(t − |d|) / t`: what is left of the tolerance `t` after a difference `d`.
-pub fn within(difference: f64, tolerance: f64) -> f64 {
+pub(crate) fn within(difference: f64, tolerance: f64) -> f64 {
     (tolerance - difference.abs()) / tolerance
 }
 
 /// `(t − r) / t`: what is left of the time `t` allowed for a recovery that took `r`.
-pub fn recovers(took_s: f64, allowed_s: f64) -> f64 {
+pub(crate) fn recovers(took_s: f64, allowed_s: f64) -> f64 {
     (allowed_s - took_s) / allowed_s
 }
 
 /// `(N − n) / max(N, 1)`: what is left of an allowed number.
-pub fn total_at_most(seen: f64, allowed: f64) -> f64 {
+pub(crate) fn total_at_most(seen: f64, allowed: f64) -> f64 {
     (allowed - seen) / allowed.max(1.0)
 }
 

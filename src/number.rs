@@ -121,7 +121,7 @@ impl Unit {
 }
 
 /// Three significant digits without trailing zeros; whole numbers are said in full.
-pub fn digits(value: f64) -> String {
+pub(crate) fn digits(value: f64) -> String {
     let size = value.abs();
     if size < 1e-12 {
         return "0".to_owned();
@@ -137,7 +137,7 @@ pub fn digits(value: f64) -> String {
 }
 
 /// A length of time as people read it: `180 ms`, `2.5 s`, `1 min 30 s`, `2 h`.
-pub fn length(length: Duration) -> String {
+pub(crate) fn length(length: Duration) -> String {
     seconds(length.as_secs_f64())
 }
 

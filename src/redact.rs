@@ -7,11 +7,11 @@
 use std::{fmt, ops::Range};
 
 /// What stands in the place of a secret.
-pub const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// The fewest bytes of a secret. A shorter value would be found in half of any text, and a
 /// reader could no longer tell a number from a secret.
-pub const SHORTEST: usize = 6;
+pub(crate) const SHORTEST: usize = 6;
 
 /// Parts of the name of a variable whose value is a secret, in upper case.
 const WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];

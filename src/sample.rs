@@ -9,10 +9,10 @@ use crate::time::Time;
 /// A NaN with its own bits, so it has to be told apart by [`is_stale`], never by comparing. On
 /// disk it is a null, which no reader can mistake.
 /// Source: prometheus `model/value/value.go`.
-pub const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+pub(crate) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
 /// Whether a value is the stale marker.
-pub fn is_stale(value: f64) -> bool {
+pub(crate) fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE.to_bits()
 }
 

@@ -73,7 +73,7 @@ impl Time {
 }
 
 /// A length in whole milliseconds; saturates far beyond any run.
-pub fn millis(length: Duration) -> i64 {
+pub(crate) fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 

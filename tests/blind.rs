@@ -96,7 +96,7 @@ fn pods_that_were_not_ready_between_two_points_were_not_ready() {
     let lab = LabProcess::start(&["--restart-delay", "0s"]);
     let program = lab.run(&hypothesis);
     // So that the injection, 5 s later, comes just after a point.
-    let now = || homeostat::clock::Clock::system().now().as_millis() % 5000;
+    let now = || homeostat::internals::clock::Clock::system().now().as_millis() % 5000;
     while !(4900..4999).contains(&now()) {
         std::thread::sleep(Duration::from_millis(20));
     }

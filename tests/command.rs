@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use camino::Utf8Path;
-use homeostat::{
+use homeostat::internals::{
     clock::Clock,
     fault::{self, FaultError, HeldCommand, RunningCommand},
     frame::{FaultAction, FaultRow},

@@ -64,7 +64,7 @@ fn check_nowhere(target: &ScriptedTarget, done: &Done) {
         assert_eq!(found, None, "{}: {}", file.display(), String::from_utf8_lossy(&bytes));
     }
     let run = run_directory(&target.store());
-    let recording = homeostat::record::open(Utf8Path::from_path(&run).unwrap()).unwrap();
+    let recording = homeostat::internals::record::open(Utf8Path::from_path(&run).unwrap()).unwrap();
     let all = format!("{recording:?}");
     assert!(!all.contains(VALUE), "{all}");
     assert!(all.contains("[redacted]"), "{all}");
@@ -91,7 +91,9 @@ fn check_judged_again(target: &ScriptedTarget) {
     assert!(before == outputs(), "{done}");
     // Not those of the text that was kept.
     let manifest = manifest(&run);
-    for row in homeostat::record::read_checks(Utf8Path::from_path(&run).unwrap()).unwrap() {
+    for row in
+        homeostat::internals::record::read_checks(Utf8Path::from_path(&run).unwrap()).unwrap()
+    {
         assert_eq!(manifest["text_fingerprint"], row.text_fingerprint);
         assert_eq!(manifest["comparable_fingerprint"], row.comparable_fingerprint);
     }

@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use camino::Utf8Path;
-use homeostat::{
+use homeostat::internals::{
     clock::Clock,
     record::{self, Recording},
     window::Phase,

@@ -35,8 +35,9 @@ fn command(script: &str) -> HypothesisFile {
 
 /// The names of the phases that were saved, and how long each is.
 fn saved(manifest: &Value) -> Vec<(String, f64)> {
-    let time =
-        |value: &Value| -> homeostat::time::Time { value.as_str().unwrap().parse().unwrap() };
+    let time = |value: &Value| -> homeostat::internals::time::Time {
+        value.as_str().unwrap().parse().unwrap()
+    };
     let phases = manifest["phases"].as_array().unwrap().iter();
     phases
         .map(|edges| {

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use homeostat::{
+use homeostat::internals::{
     clock::Clock,
-    collect::scrape::exposition::{Format, Item, scan},
+    exposition::{Format, Item, scan},
 };
 
 const SERIES: usize = 40_000;

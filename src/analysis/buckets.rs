@@ -6,7 +6,7 @@ const TOLERANCE: f64 = 1e-12;
 
 /// One cumulative bucket: how many observations, or how many a second, were at most `bound`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     /// Its upper bound (`le`), included; the last is +∞.
     pub bound: f64,
     /// What was counted up to it.
@@ -17,7 +17,7 @@ pub struct Bucket {
 
 /// A quantile, and the bucket that it lies in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Located {
+pub(crate) struct Located {
     /// The quantile as Prometheus interpolates it.
     pub value: f64,
     /// The bucket's lower bound; −∞ in the lowest bucket when its upper bound is not positive.
@@ -46,7 +46,11 @@ pub struct Located {
 /// the buckets, of any part of which only its bucket is known, and `lost`, of which nothing is.
 /// The quantile is at most a bound when it would be so with everything above it counted and nothing
 /// below; and beyond a bound when it would be so the other way round.
-pub fn histogram_quantile(quantile: f64, mut buckets: Vec<Bucket>, lost: f64) -> Option<Located> {
+pub(crate) fn histogram_quantile(
+    quantile: f64,
+    mut buckets: Vec<Bucket>,
+    lost: f64,
+) -> Option<Located> {
     buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
     raise(&mut buckets);
     let (last, rest) = buckets.split_last()?;

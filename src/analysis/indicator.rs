@@ -22,7 +22,7 @@ use crate::{
 
 /// An indicator together with the series, pods or events that it is made of, found once.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     observed: &'a Observed,
     parts: Parts<'a>,
     semantics: Semantics,
@@ -67,7 +67,7 @@ enum Parts<'a> {
 
 impl<'a> Plan<'a> {
     /// Finds what an indicator is made of; `interval` is that of the scrapes.
-    pub fn new(
+    pub(crate) fn new(
         kind: &IndicatorKind,
         observed: &'a Observed,
         semantics: Semantics,
@@ -117,7 +117,7 @@ impl<'a> Plan<'a> {
     /// The same, with bounds that leave out what was lost with processes that ended, and gauges
     /// that leave out what cannot be read, as Prometheus does.
     #[must_use]
-    pub fn without_lost(self) -> Self {
+    pub(crate) fn without_lost(self) -> Self {
         Self { lost_counts: false, ..self }
     }
 
@@ -140,7 +140,7 @@ impl<'a> Plan<'a> {
     ///   while nobody watched.
     /// - events: how many were added in `(at − step, at]`. No point when nobody watched a part
     ///   of it.
-    pub fn at(&self, at: Time, step: Duration) -> Option<Point> {
+    pub(crate) fn at(&self, at: Time, step: Duration) -> Option<Point> {
         match &self.parts {
             Parts::Quantile { quantile, buckets, totals, over } => {
                 self.quantile_at(*quantile, buckets, totals, at, *over)
@@ -211,7 +211,7 @@ impl<'a> Plan<'a> {
     ///
     /// - ratio: the whole's; a part of another metric has to be seen as well.
     /// - pods ready, events: `at` while they are watched, else the start of the blindness.
-    pub fn seen_until(&self, at: Time) -> Option<Time> {
+    pub(crate) fn seen_until(&self, at: Time) -> Option<Time> {
         fn of<'s>(all: &'s [Counter<'_>]) -> impl Iterator<Item = &'s Series> {
             all.iter().map(|one| one.series.as_ref())
         }

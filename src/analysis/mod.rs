@@ -3,24 +3,24 @@
 
 mod birth;
 mod blast;
-pub mod buckets;
+pub(crate) mod buckets;
 mod confirm;
 mod counter;
 mod doubt;
 mod gauge;
-pub mod indicator;
+pub(crate) mod indicator;
 mod losses;
 mod mechanism;
 #[cfg(test)]
 pub(crate) mod notation;
 mod pods_lost;
-pub mod rate;
+pub(crate) mod rate;
 mod reached;
 #[cfg(test)]
 pub(crate) mod scene;
-pub mod semantics;
+pub(crate) mod semantics;
 mod size;
-pub mod stats;
+pub(crate) mod stats;
 mod summary;
 mod targets_lost;
 mod track;
@@ -40,14 +40,14 @@ use crate::{
     time::Time,
     window::Phase,
 };
-pub use doubt::Doubt;
+pub(crate) use doubt::Doubt;
 use indicator::Plan;
 use semantics::Semantics;
-pub use size::{MOST_POINTS, TooManyPoints, check_size};
+pub use size::check_size;
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
 /// the same bytes from the same recording.
-pub const ANALYSIS_VERSION: u32 = 5;
+pub(crate) const ANALYSIS_VERSION: u32 = 5;
 
 /// What an observation says; a run that is still going on is an observation too, of the phases
 /// that it reached.
@@ -68,7 +68,7 @@ pub fn analyse(hypothesis: &Hypothesis, observed: &Observed) -> Analysis {
 ///
 /// Its bounds leave out what was lost with processes that ended: how much that may be is a
 /// question of the verdict, and no sign of harm that would have to end the run.
-pub fn newest(
+pub(crate) fn newest(
     hypothesis: &Hypothesis,
     indicator: &Indicator,
     observed: &Observed,
@@ -86,7 +86,7 @@ pub fn newest(
 
 /// Up to when, at most `at`, an indicator's own series, pods or events were seen, for the guard:
 /// a value can be carried on long after the last sample. None when they never were.
-pub fn seen_until(indicator: &Indicator, observed: &Observed, at: Time) -> Option<Time> {
+pub(crate) fn seen_until(indicator: &Indicator, observed: &Observed, at: Time) -> Option<Time> {
     Plan::new(&indicator.kind, observed, Semantics::default(), None).seen_until(at)
 }
 

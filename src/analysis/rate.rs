@@ -25,7 +25,7 @@ const REACH: f64 = 1.1;
 /// A NaN is no sample here. Prometheus keeps it, and no comparison with it is true: a reset beside
 /// it is missed, and 100, NaN, 40 is a rate below zero. Where too few samples are left without it,
 /// the rate is NaN: the counter is there, so that it must not count as one that never began.
-pub fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
+pub(crate) fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
     let range = || semantics.range(series, at, over);
     let too_few = || range().any(|(_, value)| value.is_nan()).then_some(f64::NAN);
     let mut samples = range().filter(|(_, value)| !value.is_nan());

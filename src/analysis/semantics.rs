@@ -13,7 +13,7 @@ use crate::{
 /// How far back an instant lookup goes for a series that was not marked stale.
 ///
 /// Source: Prometheus' default of `--query.lookback-delta`.
-pub const LOOKBACK: Duration = Duration::from_secs(300);
+pub(crate) const LOOKBACK: Duration = Duration::from_secs(300);
 
 /// The edition of Prometheus whose answers are wanted.
 ///
@@ -21,8 +21,9 @@ pub const LOOKBACK: Duration = Duration::from_secs(300);
 /// lies exactly there, 2.x takes it. A window that is a multiple of the scrape interval and
 /// aligned with it thus holds one sample more in 2.x.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Semantics {
+pub(crate) enum Semantics {
     /// Prometheus 2.x: `[t − over, t]`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what a 2.x server answers, to compare with"))]
     V2,
     /// Prometheus 3.x: `(t − over, t]`.
     #[default]
@@ -33,7 +34,7 @@ impl Semantics {
     /// The samples of a range that ends at `at`, without stale markers, in order of time.
     ///
     /// A stale marker inside a range is skipped: what comes before and after it counts.
-    pub fn range(
+    pub(crate) fn range(
         self,
         series: &Series,
         at: Time,
@@ -46,7 +47,7 @@ impl Semantics {
 
     /// The value that a series has at a time: its newest sample within the lookback, or none
     /// when there is none or when that sample is a stale marker.
-    pub fn instant(self, series: &Series, at: Time) -> Option<f64> {
+    pub(crate) fn instant(self, series: &Series, at: Time) -> Option<f64> {
         let newest = series.range(self.open_end(at.minus(LOOKBACK)), at).next_back()?;
         Some(series.values[newest]).filter(|value| !is_stale(*value))
     }

@@ -6,7 +6,7 @@ use crate::{frame::Observed, hypothesis::Hypothesis, number::length};
 
 /// The most points of all indicators together that are computed: about 500 MB. Fifty indicators
 /// at one point a second over a whole day are fewer.
-pub const MOST_POINTS: u64 = 5_000_000;
+pub(crate) const MOST_POINTS: u64 = 5_000_000;
 
 /// A run and a hypothesis that would give more points than any report could show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 /// A source that cannot be observed at all.
 #[derive(Debug, thiserror::Error)]
-pub enum CollectError {
+pub(crate) enum CollectError {
     /// An address that makes no target or discovery.
     #[error("`{address}` cannot be scraped: {why}")]
     Address {
@@ -56,7 +56,7 @@ pub enum CollectError {
 
 impl CollectError {
     /// What may help, for a line of its own under the error.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Address { .. } => {
                 Some("a target is the full URL of a page: `http://127.0.0.1:9100/metrics`")

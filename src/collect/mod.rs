@@ -9,14 +9,14 @@
 //! looks at. Times of our own are from the run's clock; times that others give are turned into
 //! [`Time`](crate::time::Time) here and nowhere else.
 
-pub mod error;
+pub(crate) mod error;
 mod held;
 mod http;
 mod kubernetes;
 mod outlet;
-pub mod scrape;
+pub(crate) mod scrape;
 mod secrets;
-pub mod seen;
+pub(crate) mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use kubernetes::words;
-pub use kubernetes::{cluster_address, kubernetes_client};
+pub(crate) use kubernetes::{cluster_address, kubernetes_client};
 
 use crate::{
     clock::Clock,
@@ -41,7 +41,7 @@ use seen::Seen;
 
 /// Sees all that the sources of a hypothesis show, until it is stopped.
 #[derive(Debug)]
-pub struct Collector {
+pub(crate) struct Collector {
     context: SourceContext,
     notes: Vec<SourceNote>,
 }
@@ -52,7 +52,7 @@ impl Collector {
     ///
     /// A source that can never be observed is an error here. One that fails later, or a target
     /// that is not up yet, is something that was seen.
-    pub async fn start(
+    pub(crate) async fn start(
         sources: &Sources,
         clock: Clock,
         seen: mpsc::Sender<Seen>,
@@ -86,13 +86,13 @@ impl Collector {
     }
 
     /// What is looked at, without secrets.
-    pub fn sources(&self) -> Vec<SourceNote> {
+    pub(crate) fn sources(&self) -> Vec<SourceNote> {
         self.notes.clone()
     }
 
     /// Ends all looking and hands over what is left to say. Keep reading the channel meanwhile:
     /// what finds no room in it within two seconds is lost.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.context.outlet.stop();
         self.context.tasks.close();
         self.context.tasks.wait().await;

@@ -10,7 +10,7 @@ use crate::{
 
 /// What a collector saw.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// A scrape, good or failed.
     Scrape(ScrapeSeen),
     /// A target is no longer named by its discovery: its series end here.
@@ -42,7 +42,7 @@ pub enum Seen {
 
 /// What one scrape gave.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScrapeSeen {
+pub(crate) struct ScrapeSeen {
     /// The target's address, without secrets.
     pub target: String,
     /// When the scrape began.
@@ -61,7 +61,7 @@ pub struct ScrapeSeen {
 
 /// Why a scrape gave no samples.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScrapeFailure {
+pub(crate) enum ScrapeFailure {
     /// Nobody listens at the address.
     #[error("connection refused")]
     Refused,
@@ -99,7 +99,7 @@ pub enum ScrapeFailure {
 
 impl ScrapeFailure {
     /// The word for its kind in the ledger.
-    pub fn class(&self) -> &'static str {
+    pub(crate) fn class(&self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",

@@ -14,8 +14,8 @@ mod stretch;
 mod undo;
 mod watch;
 
-pub use stop::{Stop, Urgency};
-pub use undo::{UNDO_TIME, UndoSetup, Undone, take_back};
+pub(crate) use stop::{Stop, Urgency};
+pub(crate) use undo::{UNDO_TIME, UndoSetup, take_back};
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -41,7 +41,7 @@ use watch::Watch;
 
 /// Everything a run is given from outside.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// What is tried.
     pub hypothesis: Hypothesis,
     /// Its text as written, without secrets: see [`crate::hypothesis::recordable`].
@@ -67,7 +67,7 @@ pub struct Setup {
 }
 
 /// What a run tells while it goes.
-pub trait Progress {
+pub(crate) trait Progress {
     /// Something happened that people want to know.
     fn note(&mut self, at: Time, line: &str);
     /// A phase began and is planned to last so long.
@@ -78,7 +78,7 @@ pub trait Progress {
 
 /// Why a run could not be carried out. What was recorded until then is kept.
 #[derive(Debug, thiserror::Error)]
-pub enum ExperimentError {
+pub(crate) enum ExperimentError {
     /// A source could not be watched.
     #[error("a source could not be watched")]
     Collect(#[from] CollectError),
@@ -109,7 +109,7 @@ pub enum ExperimentError {
 ///
 /// `stop` ends the fault and closes the recording early, as interrupted. It is heard from the
 /// start on, also while the sources are waited for.
-pub async fn run(
+pub(crate) async fn run(
     setup: &Setup,
     progress: &mut dyn Progress,
     stop: Stop,

@@ -4,14 +4,14 @@ use tokio_util::sync::CancellationToken;
 
 /// The wish to stop. Cheap to clone; all clones agree.
 #[derive(Clone, Debug, Default)]
-pub struct Stop {
+pub(crate) struct Stop {
     asked: CancellationToken,
     hurried: CancellationToken,
 }
 
 /// How urgent the wish has become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
+pub(crate) enum Urgency {
     /// End the fault with its grace, take it back, wait for the last samples, close.
     Orderly,
     /// End the fault at once, take it back, and wait for nothing else; what was seen is saved.
@@ -22,7 +22,7 @@ pub enum Urgency {
 
 impl Stop {
     /// Asks to stop; whoever asks again is in more of a hurry. Returns what was understood.
-    pub fn ask(&self) -> Urgency {
+    pub(crate) fn ask(&self) -> Urgency {
         if !self.asked.is_cancelled() {
             self.asked.cancel();
             Urgency::Orderly
@@ -35,17 +35,17 @@ impl Stop {
     }
 
     /// Whether it was asked for.
-    pub fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.asked.is_cancelled()
     }
 
     /// Returns when it is asked for.
-    pub async fn asked(&self) {
+    pub(crate) async fn asked(&self) {
         self.asked.cancelled().await;
     }
 
     /// Returns when it is asked for a second time.
-    pub async fn hurried(&self) {
+    pub(crate) async fn hurried(&self) {
         self.hurried.cancelled().await;
     }
 }

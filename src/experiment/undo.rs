@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// How long the program that takes a fault back may take, unless more is given by hand.
-pub const UNDO_TIME: Duration = Duration::from_secs(60);
+pub(crate) const UNDO_TIME: Duration = Duration::from_secs(60);
 
 /// What is taken back when processes are ended.
 pub(super) const PROCESSES: &str = "the processes of the fault";
 
 /// What taking back needs from outside.
 #[derive(Clone, Debug)]
-pub struct UndoSetup<'a> {
+pub(crate) struct UndoSetup<'a> {
     /// Our own program, which supervises the one that is run.
     pub program: &'a Utf8Path,
     /// The clock.
@@ -35,7 +35,7 @@ pub struct UndoSetup<'a> {
 
 /// What came of taking back.
 #[derive(Debug, Default)]
-pub struct Undone {
+pub(crate) struct Undone {
     /// What was done, in the order in which it was done.
     pub rows: Vec<FaultRow>,
     /// That the journal could not be written. What was to be done was done all the same.
@@ -44,14 +44,14 @@ pub struct Undone {
 
 impl Undone {
     /// Whether nothing is left to be taken back.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.rows.iter().all(|row| row.ok)
     }
 }
 
 /// Takes back whatever is pending, the newest change first. One that fails stays pending and
 /// keeps none of the others. `about` is told of each before it is begun.
-pub async fn take_back(
+pub(crate) async fn take_back(
     journal: &mut UndoJournal,
     setup: &UndoSetup<'_>,
     about: &mut (dyn FnMut(&Change) + Send),

@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// How long a program has to end after SIGTERM before it is killed.
-pub const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// How long output may still come after the program ended: something that it left behind may
 /// hold the pipe open for ever.

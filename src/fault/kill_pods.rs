@@ -40,7 +40,7 @@ const PAGE: u32 = 500;
 
 /// Who is to be killed, and out of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KillPlan {
+pub(crate) struct KillPlan {
     /// The pods to delete, by name.
     pub victims: Vec<Victim>,
     /// How many match, are alive, ready, and not ourselves.
@@ -57,7 +57,7 @@ pub struct KillPlan {
 
 /// A pod to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Victim {
+pub(crate) struct Victim {
     /// Its name.
     pub name: String,
     /// Its uid: a successor of the same name is not meant.
@@ -65,7 +65,7 @@ pub struct Victim {
 }
 
 /// Looks who could be killed, and chooses. Changes nothing.
-pub async fn plan_kill(
+pub(crate) async fn plan_kill(
     client: &Client,
     namespace: &str,
     kill: &KillPods,
@@ -130,7 +130,7 @@ fn refuse_unowned(ready: &[Pod], selector: &str) -> Result<(), FaultError> {
 /// of a second counts as a whole one.
 ///
 /// Each request is a task of its own, which goes on while the caller does something else.
-pub fn kill(
+pub(crate) fn kill(
     client: &Client,
     namespace: &str,
     plan: &KillPlan,
@@ -160,7 +160,7 @@ pub fn kill(
 
 /// Requests for the end of pods, under way. When it is dropped, all of them are given up.
 #[derive(Debug)]
-pub struct Killing {
+pub(crate) struct Killing {
     /// None of a request that was never sent.
     requests: JoinSet<Option<FaultRow>>,
     /// Cancelled when no further request may be sent.
@@ -172,7 +172,7 @@ pub struct Killing {
 impl Killing {
     /// The next row, in the order of the answers; none when every victim has had its row. The
     /// future may be dropped and asked for again.
-    pub async fn next(&mut self) -> Option<FaultRow> {
+    pub(crate) async fn next(&mut self) -> Option<FaultRow> {
         while let Some(ended) = self.requests.join_next().await {
             let row = ended.expect("a request for the end of a pod does not panic");
             if row.is_some() {
@@ -184,7 +184,7 @@ impl Killing {
 
     /// Sends nothing more. Requests that were sent have a second to be answered, or less when
     /// `hurried` is ready sooner; then they are given up. One row for each that has had none.
-    pub async fn stop(mut self, hurried: impl Future<Output = ()>) -> Vec<FaultRow> {
+    pub(crate) async fn stop(mut self, hurried: impl Future<Output = ()>) -> Vec<FaultRow> {
         self.closed.cancel();
         let given_up = self.given_up.clone();
         let give_up = async {

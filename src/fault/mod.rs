@@ -12,11 +12,12 @@ mod process;
 mod supervisor;
 mod undo;
 
-pub use command::{GRACE, HeldCommand, RunningCommand, hold};
-pub use kill_pods::{KillPlan, Killing, Victim, kill, plan_kill};
+pub(crate) use command::GRACE;
+pub use command::{HeldCommand, RunningCommand, hold};
+pub(crate) use kill_pods::{KillPlan, Killing, kill, plan_kill};
 pub use leftover::Leftover;
-pub use supervisor::{SuperviseArgs, supervise};
-pub use undo::take_back;
+pub(crate) use supervisor::{SuperviseArgs, supervise};
+pub(crate) use undo::take_back;
 
 /// A fault that cannot be begun. Nothing was disturbed.
 #[derive(Debug, thiserror::Error)]

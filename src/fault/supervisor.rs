@@ -33,7 +33,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 /// Arguments of `homeostat supervise`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct SuperviseArgs {
+pub(crate) struct SuperviseArgs {
     /// How long everything has to end after SIGTERM
     #[arg(long, value_name = "MILLISECONDS")]
     grace_ms: u64,
@@ -44,7 +44,7 @@ pub struct SuperviseArgs {
 
 /// Starts a program when told, says how it ended, and ends what is left of it when the lifeline
 /// ends.
-pub async fn supervise(args: SuperviseArgs) -> io::Result<()> {
+pub(crate) async fn supervise(args: SuperviseArgs) -> io::Result<()> {
     let mut asked = Asked::listen()?;
     let stdin = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     stdin.set_nonblocking(true)?;

@@ -14,7 +14,7 @@ use crate::{
 
 /// Runs a program that takes back what a fault did. The row is `ok` when its exit status is 0;
 /// what it says is kept. It is run under a supervisor too: cut short, it is to be run again.
-pub async fn take_back(
+pub(crate) async fn take_back(
     argv: &[String],
     within: Duration,
     homeostat: &Utf8Path,

@@ -16,7 +16,7 @@ use crate::{sample::Labels, time::Time, window::Phase};
 
 /// The most bytes of one text in a table: a label set, a message, what a command printed. A
 /// stranger's recording may hold longer ones, and every report would carry them.
-pub const TEXT_BYTES: usize = 1 << 20;
+pub(crate) const TEXT_BYTES: usize = 1 << 20;
 
 /// Why a frame is not the table that it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,12 +9,10 @@ mod raw;
 mod rows;
 mod table;
 
-pub use column::{FrameError, Kind, TEXT_BYTES};
+pub(crate) use column::FrameError;
 pub use ledger::{BadLine, BlindSpan, Ledger, SourceNote};
-pub use rows::{
-    Blind, CheckRow, EventRow, FaultAction, FaultRow, Finished, PodRow, RawRow, ReadySpan,
-    SampleRow, Watched,
-};
+pub(crate) use rows::{Blind, CheckRow, Finished, SampleRow, Watched};
+pub use rows::{EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan};
 
 pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, RawColumns, SeriesName};
 pub(crate) use raw::{each_series, points, series_labels};

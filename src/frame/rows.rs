@@ -66,12 +66,6 @@ impl PodRow {
         self.ready.iter().any(|span| span.from <= time && span.to.is_none_or(|to| time < to))
     }
 
-    /// Whether it existed, and nobody had asked for its end, at a time.
-    pub fn alive_at(&self, time: Time) -> bool {
-        self.created_at.min(self.first_seen_at) <= time
-            && self.over_at().is_none_or(|over| time < over)
-    }
-
     /// When it was lost: its deletion asked for, or gone without, or failed. One that succeeded is
     /// no loss, nor is it one when it is cleaned away.
     pub fn lost_at(&self) -> Option<Time> {
@@ -213,7 +207,7 @@ pub struct RawRow {
 
 /// One point of an indicator: a row of `samples.parquet`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SampleRow {
+pub(crate) struct SampleRow {
     /// The indicator's name.
     pub indicator: String,
     /// When.

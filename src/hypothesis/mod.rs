@@ -9,24 +9,27 @@ mod excerpt;
 mod fields;
 mod fingerprint;
 pub mod load;
-pub mod model;
+pub(crate) mod model;
 mod printable;
-pub mod problem;
+pub(crate) mod problem;
 mod raw;
 mod recordable;
-pub mod schema;
-pub mod selector;
+pub(crate) mod schema;
+pub(crate) mod selector;
 mod span;
 mod substitute;
 mod syntax;
-pub mod units;
+pub(crate) mod units;
 mod url;
 
-pub use self::{
-    code::{Code, Severity},
+#[cfg(test)]
+pub(crate) use self::problem::Span;
+pub use self::{code::Code, problem::Problems};
+pub(crate) use self::{
+    code::Severity,
     model::Hypothesis,
-    problem::{Place, Problem, Problems, Span},
-    recordable::{NotRecordable, recordable},
+    problem::{Place, Problem},
+    recordable::recordable,
 };
 
 /// What a text is read for.

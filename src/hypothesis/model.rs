@@ -7,7 +7,7 @@ mod objective;
 
 use std::{collections::BTreeMap, time::Duration};
 
-pub use self::objective::{Check, GapAllowance, Guard, Level, Objective, Tolerance};
+pub(crate) use self::objective::{Check, GapAllowance, Guard, Level, Objective, Tolerance};
 use super::{
     fingerprint,
     selector::{LabelSelector, Matcher, SeriesSelector},
@@ -51,11 +51,6 @@ impl Hypothesis {
     /// The indicator of an id handed out by this hypothesis.
     pub fn indicator(&self, id: IndicatorId) -> &Indicator {
         &self.indicators[id.0]
-    }
-
-    /// The id of an indicator by its name.
-    pub fn indicator_id(&self, name: &str) -> Option<IndicatorId> {
-        self.indicators.iter().position(|i| i.name == name).map(IndicatorId)
     }
 
     /// Makes `argv` the program of a `command` fault, if that is the fault. Runs of another program

@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt};
 
-pub use super::{
+pub(crate) use super::{
     code::{Code, Severity},
     span::{Place, Span},
 };

@@ -16,7 +16,7 @@ const MARKS: [&str; 2] = [REDACTED, "redacted"];
 
 /// Why a text cannot be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotRecordable {
+pub(crate) enum NotRecordable {
     /// A secret stands where a judgement depends on it.
     #[error(
         "the value of `{variable}` stands in line {line}, where the recording could not be judged \
@@ -39,7 +39,7 @@ pub enum NotRecordable {
 }
 
 /// The text without secrets. `text` is one that a hypothesis was read from.
-pub fn recordable(text: &str, secrets: &Secrets) -> Result<String, NotRecordable> {
+pub(crate) fn recordable(text: &str, secrets: &Secrets) -> Result<String, NotRecordable> {
     let Some(written) = read(text) else { return Ok(secrets.redact(text)) };
     let mut kept = text.to_owned();
     // From the last to the first, so that the places before stay where they were found.

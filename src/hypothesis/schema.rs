@@ -10,7 +10,7 @@ mod sections;
 use serde_json::{Map, Value, json};
 
 /// The schema.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let mut root = sections::hypothesis();
     root["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     root["title"] = json!("Homeostat hypothesis, version 1");
@@ -19,7 +19,7 @@ pub fn schema() -> Value {
 }
 
 /// The schema as it stands in `hypotheses/hypothesis.schema.json`.
-pub fn text() -> String {
+pub(crate) fn text() -> String {
     format!("{:#}\n", schema())
 }
 

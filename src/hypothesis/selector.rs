@@ -9,7 +9,7 @@ use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
-pub use self::kubernetes::LabelSelector;
+pub(crate) use self::kubernetes::LabelSelector;
 use crate::sample::Labels;
 
 /// Why a text is not a selector: a fragment that names the place.

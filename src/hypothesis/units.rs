@@ -9,7 +9,7 @@ use crate::number::Unit;
 
 /// A number together with what it was said to count.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Quantity {
+pub(crate) enum Quantity {
     /// A bare number.
     Plain(f64),
     /// A percentage, as a part of 1.
@@ -24,7 +24,7 @@ pub enum Quantity {
 
 /// Why a text is not a quantity, or not the one that is needed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAQuantity {
+pub(crate) enum NotAQuantity {
     /// There is no number in it.
     #[error("`{0}` is not a number")]
     NoNumber(String),
@@ -59,7 +59,7 @@ fn no_unit(unit: &str) -> String {
 
 impl NotAQuantity {
     /// The way out.
-    pub fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NoNumber(_) => "write a number with its unit: `200ms`, `30%`, `10MiB` or `100/s`",
             Self::UnknownUnit { unit } => Self::meant(unit),
@@ -117,7 +117,7 @@ const SIZE: [(&str, f64); 9] = [
 
 impl Quantity {
     /// Reads a quantity. A minus sign is read; who cannot use it refuses it.
-    pub fn parse(text: &str) -> Result<Self, NotAQuantity> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NotAQuantity> {
         let text = text.trim();
         let quantity = if let Some(number) = text.strip_suffix('%') {
             Self::Share(number_in(number, text)? / 100.0)
@@ -136,7 +136,7 @@ impl Quantity {
     }
 
     /// The number in the base unit: parts of 1, seconds, bytes, per second.
-    pub fn number(self) -> f64 {
+    pub(crate) fn number(self) -> f64 {
         match self {
             Self::Plain(n) | Self::Share(n) | Self::Seconds(n) | Self::Bytes(n) => n,
             Self::PerSecond(n) => n,
@@ -144,7 +144,7 @@ impl Quantity {
     }
 
     /// What it counts, in words.
-    pub fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Plain(_) => "a bare number",
             Self::Share(_) => "a share",
@@ -155,7 +155,7 @@ impl Quantity {
     }
 
     /// The number in an indicator's unit. A bare number is always in that unit.
-    pub fn in_unit(self, unit: &Unit) -> Result<f64, NotAQuantity> {
+    pub(crate) fn in_unit(self, unit: &Unit) -> Result<f64, NotAQuantity> {
         match (self, unit) {
             (Self::Plain(number), _)
             | (Self::Share(number), Unit::Share)
@@ -222,10 +222,10 @@ fn in_words(unit: &Unit) -> String {
 }
 
 /// The longest time that a hypothesis can name: a year and a day.
-pub const LONGEST: Duration = Duration::from_secs(367 * 86_400);
+pub(crate) const LONGEST: Duration = Duration::from_secs(367 * 86_400);
 
 /// A length of time in whole milliseconds, which is how finely time is kept.
-pub fn duration(seconds: f64) -> Option<Duration> {
+pub(crate) fn duration(seconds: f64) -> Option<Duration> {
     let millis = (seconds * 1000.0).round();
     let exact = (seconds * 1000.0 - millis).abs() < 1e-6;
     let length = Duration::from_millis(millis as u64);

@@ -13,7 +13,7 @@ use super::{
 
 /// Switches of the lab.
 #[derive(Clone, Debug, clap::Args)]
-pub struct LabArgs {
+pub(crate) struct LabArgs {
     /// Pods the Deployment asks for
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub replicas: usize,
@@ -174,7 +174,7 @@ const PORTS: &str = "Ports";
 
 /// A switch that is said, not implied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Switch {
+pub(crate) enum Switch {
     /// As real gateways do.
     On,
     /// To see what the mechanism is worth.
@@ -183,7 +183,7 @@ pub enum Switch {
 
 impl LabArgs {
     /// The plan these switches ask for.
-    pub fn into_plan(self, program: Utf8PathBuf, dir: Utf8PathBuf) -> LabPlan {
+    pub(crate) fn into_plan(self, program: Utf8PathBuf, dir: Utf8PathBuf) -> LabPlan {
         LabPlan {
             schedule: self.schedule(),
             budget: self.budget,

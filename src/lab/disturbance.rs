@@ -18,7 +18,7 @@ const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Disturbance {
+pub(crate) enum Disturbance {
     /// The deployment gets a new template.
     Rollout,
     /// The load is multiplied.
@@ -57,7 +57,7 @@ pub enum Disturbance {
 
 /// What happens by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scheduled {
+pub(crate) struct Scheduled {
     /// What.
     pub what: Disturbance,
     /// How long after the lab is ready.

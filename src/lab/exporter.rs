@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Whether metrics are shown, and how they are not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Exposure {
+pub(crate) enum Exposure {
     /// As ever
     #[default]
     #[value(skip)]

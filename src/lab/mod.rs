@@ -58,7 +58,7 @@ use self::{
     sd::Directory,
     serve::Bound,
 };
-pub use self::{
+pub(crate) use self::{
     args::{LabArgs, Switch},
     plan::LabPlan,
     pod::{PodArgs, pod},
@@ -75,7 +75,7 @@ const GOES_DOWN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A running lab. Dropped without [`Lab::stop`], it ends soon after.
-pub struct Lab {
+pub(crate) struct Lab {
     api: SocketAddr,
     directory: SocketAddr,
     gateway: SocketAddr,
@@ -86,7 +86,7 @@ pub struct Lab {
 
 /// Why there is no lab, or no pod.
 #[derive(Debug, thiserror::Error)]
-pub enum LabError {
+pub(crate) enum LabError {
     /// A port is taken, most likely by another lab.
     #[error("cannot listen on port {port} of 127.0.0.1 for {what}")]
     Bind {
@@ -144,7 +144,7 @@ pub enum LabError {
 impl Lab {
     /// Builds a lab; returns when all replicas are ready, the gateway knows them and, where a
     /// load is asked for, requests are being answered.
-    pub async fn start(plan: LabPlan, clock: Clock) -> Result<Self, LabError> {
+    pub(crate) async fn start(plan: LabPlan, clock: Clock) -> Result<Self, LabError> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let api_port = Bound::to(plan.api_port, "the Kubernetes API").await?;
         let directory_port = Bound::to(plan.sd_port, "service discovery").await?;
@@ -215,27 +215,27 @@ impl Lab {
     }
 
     /// Where the targets are listed, for Prometheus' `http_sd`.
-    pub fn sd_url(&self) -> String {
+    pub(crate) fn sd_url(&self) -> String {
         format!("http://{}/sd", self.directory)
     }
 
     /// The kubeconfig of the lab.
-    pub fn kubeconfig(&self) -> &Utf8Path {
+    pub(crate) fn kubeconfig(&self) -> &Utf8Path {
         &self.kubeconfig
     }
 
     /// Where callers send their requests.
-    pub fn proxy_url(&self) -> String {
+    pub(crate) fn proxy_url(&self) -> String {
         format!("http://{}/", self.gateway)
     }
 
     /// The Kubernetes API.
-    pub fn api_url(&self) -> String {
+    pub(crate) fn api_url(&self) -> String {
         format!("http://{}", self.api)
     }
 
     /// Ends everything: load, servers, and every pod's process.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
         if timeout(GOES_DOWN, self.tasks.wait()).await.is_err() {

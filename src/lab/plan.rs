@@ -9,7 +9,7 @@ use super::disturbance::Scheduled;
 
 /// What to build. See [`LabPlan::new`] for the defaults.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LabPlan {
+pub(crate) struct LabPlan {
     /// Namespace of everything.
     pub namespace: String,
     /// Name of the Deployment, and the value of its pods' label `app`.
@@ -54,7 +54,7 @@ pub struct LabPlan {
 
 /// How many pods a budget keeps available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Least {
+pub(crate) enum Least {
     /// So many.
     Pods(usize),
     /// So many of a hundred, rounded up.
@@ -63,7 +63,7 @@ pub enum Least {
 
 /// How the number of pods follows their load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Autoscale {
+pub(crate) struct Autoscale {
     /// The fewest pods.
     pub least: usize,
     /// The most pods.
@@ -76,7 +76,7 @@ pub struct Autoscale {
 
 impl LabPlan {
     /// Ten replicas of `api` in `shop` under 200 requests per second, on any free ports.
-    pub fn new(program: Utf8PathBuf, dir: Utf8PathBuf) -> Self {
+    pub(crate) fn new(program: Utf8PathBuf, dir: Utf8PathBuf) -> Self {
         Self {
             namespace: "shop".to_owned(),
             app: "api".to_owned(),

@@ -44,7 +44,7 @@ const SPREAD: f64 = 0.4;
 
 /// Arguments of `homeostat lab-pod`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct PodArgs {
+pub(crate) struct PodArgs {
     /// Name of the pod
     #[arg(long)]
     pub name: String,
@@ -75,7 +75,7 @@ pub struct PodArgs {
 }
 
 /// Runs a pod until SIGTERM, the end of stdin, or the end of its memory.
-pub async fn pod(args: PodArgs, clock: &Clock) -> Result<(), LabError> {
+pub(crate) async fn pod(args: PodArgs, clock: &Clock) -> Result<(), LabError> {
     let mut orders = orders();
     let mut asked_to_end = signal(SignalKind::terminate()).map_err(LabError::Signal)?;
     let bound = near(args.port).await?;

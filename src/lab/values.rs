@@ -60,7 +60,7 @@ pub(super) fn dns_label(text: &str) -> Result<String, String> {
 
 /// The fewest and the most of something, `2..10`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub(crate) struct Range {
     /// The fewest.
     pub(super) least: usize,
     /// The most.

@@ -14,7 +14,7 @@ use tempfile::Builder;
 use super::RecordError;
 
 /// Writes a file, replacing the one that was there.
-pub fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), RecordError> {
+pub(crate) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), RecordError> {
     write_with(path, |file| file.write_all(bytes).map_err(RecordError::io("write", path)))
 }
 

@@ -17,7 +17,7 @@ const PART_PREFIX: &str = "raw.part-";
 const PART_SUFFIX: &str = ".parquet";
 
 /// The id of a run: its time, which sorts, and a number that tells two of one second apart.
-pub fn run_id(started: Time, random: u16) -> String {
+pub(crate) fn run_id(started: Time, random: u16) -> String {
     format!("{}-{random:04x}", started.compact())
 }
 

@@ -5,37 +5,35 @@
 //! never cut off and judged as if it were whole.
 
 /// The most bytes of `run.json`. It holds the hypothesis, which has at most 1 MiB, and the ledger.
-pub const MANIFEST_BYTES: u64 = 16 << 20;
+pub(crate) const MANIFEST_BYTES: u64 = 16 << 20;
 
 /// The most bytes of one Parquet file.
-pub const PARQUET_BYTES: u64 = 2 << 30;
+pub(crate) const PARQUET_BYTES: u64 = 2 << 30;
 
 /// The most rows of `raw.parquet` and all its parts together: 4 GiB in memory.
-pub const RAW_ROWS: usize = 250_000_000;
+pub(crate) const RAW_ROWS: usize = 250_000_000;
 
 /// The most rows of any other table.
-pub const TABLE_ROWS: usize = 1_000_000;
+pub(crate) const TABLE_ROWS: usize = 1_000_000;
 
 /// The most bytes that one row group may have once it is unpacked, as its own file says.
-pub const GROUP_BYTES: usize = 1 << 30;
+pub(crate) const GROUP_BYTES: usize = 1 << 30;
 
 /// The most columns of a file, those inside of lists and structs counted.
-pub const COLUMNS: usize = 256;
-
-pub use crate::frame::TEXT_BYTES;
+pub(crate) const COLUMNS: usize = 256;
 
 /// The most entries of any one list in `run.json`: notes, blind stretches, tags, sources, …
-pub const ENTRIES: usize = 100_000;
+pub(crate) const ENTRIES: usize = 100_000;
 
 /// The most bytes of one text in `run.json`, the hypothesis included.
-pub const MANIFEST_TEXT_BYTES: usize = 1 << 20;
+pub(crate) const MANIFEST_TEXT_BYTES: usize = 1 << 20;
 
 /// The longest that a run may have lasted, days.
-pub const RUN_DAYS: u64 = 366;
+pub(crate) const RUN_DAYS: u64 = 366;
 
 /// The most memory, in bytes, that reading a recording may ask for. `judge` and `report` read it
 /// once in a process of its own that is held to this, before they read it themselves.
-pub const MEMORY_BYTES: u64 = 8 << 30;
+pub(crate) const MEMORY_BYTES: u64 = 8 << 30;
 
 /// The most seconds of processor time that this first reading may take.
-pub const READING_SECONDS: u64 = 300;
+pub(crate) const READING_SECONDS: u64 = 300;

@@ -2,12 +2,12 @@
 //!
 //! `docs/format.md` is the public description of what is written here.
 
-pub mod atomic;
+pub(crate) mod atomic;
 mod checksum;
 mod error;
 pub(crate) mod intake;
 pub(crate) mod layout;
-pub mod limits;
+pub(crate) mod limits;
 mod manifest;
 mod parquet;
 mod plausible;
@@ -21,10 +21,10 @@ mod writer;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use error::RecordError;
-pub use layout::run_id;
+pub(crate) use error::RecordError;
+pub(crate) use layout::run_id;
 pub use manifest::{FORMAT_VERSION, FaultNote, Manifest, PhaseEdges, Status};
-pub use program::{KeptProgram, SecretUnset};
+pub(crate) use program::KeptProgram;
 pub use reader::open;
 pub use writer::Writer;
 
@@ -59,12 +59,12 @@ impl Recording {
 }
 
 /// Writes the points of the indicators, `samples.parquet`, into the directory of a run.
-pub fn write_samples(dir: &Utf8Path, rows: &[SampleRow]) -> Result<(), RecordError> {
+pub(crate) fn write_samples(dir: &Utf8Path, rows: &[SampleRow]) -> Result<(), RecordError> {
     parquet::write_table(dir, rows)
 }
 
 /// Writes the checks, `checks.parquet`, into the directory of a run.
-pub fn write_checks(dir: &Utf8Path, rows: &[CheckRow]) -> Result<(), RecordError> {
+pub(crate) fn write_checks(dir: &Utf8Path, rows: &[CheckRow]) -> Result<(), RecordError> {
     parquet::write_table(dir, rows)
 }
 

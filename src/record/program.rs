@@ -16,7 +16,7 @@ use crate::redact::Secrets;
 /// parts: `["curl", ["token=", {"variable": "API_TOKEN"}]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct KeptProgram(Vec<Argument>);
+pub(crate) struct KeptProgram(Vec<Argument>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -38,20 +38,20 @@ enum Part {
     "`{variable}` is not set: the program needs its value, which is not kept; set it to what it \
      was, and try again"
 )]
-pub struct SecretUnset {
+pub(crate) struct SecretUnset {
     /// The environment variable.
     pub variable: String,
 }
 
 impl KeptProgram {
     /// Takes the secrets out of a program and its arguments.
-    pub fn new(argv: &[String], secrets: &Secrets) -> Self {
+    pub(crate) fn new(argv: &[String], secrets: &Secrets) -> Self {
         Self(argv.iter().map(|text| Argument::new(text, secrets)).collect())
     }
 
     /// Program and arguments as they are run. A variable that has another value by now gives
     /// that one: a token may have been renewed.
-    pub fn argv(&self, secrets: &Secrets) -> Result<Vec<String>, SecretUnset> {
+    pub(crate) fn argv(&self, secrets: &Secrets) -> Result<Vec<String>, SecretUnset> {
         self.0.iter().map(|argument| argument.text(secrets)).collect()
     }
 }

@@ -21,8 +21,8 @@ mod agreement;
 #[cfg(test)]
 mod fixture;
 
-pub use json::schema as json_schema;
-pub use text::{cut_to, plain, plain_lines};
+pub(crate) use json::schema as json_schema;
+pub(crate) use text::{cut_to, plain, plain_lines};
 pub use view::View;
 
 use crate::{
@@ -94,7 +94,7 @@ pub fn render(view: &View, format: Format, style: Style) -> String {
 }
 
 /// The files that stand beside a recording: their names and what they hold.
-pub fn files(view: &View) -> [(&'static str, String); 4] {
+pub(crate) fn files(view: &View) -> [(&'static str, String); 4] {
     let file = |name, format| (name, render(view, format, Style::default()));
     [
         file("verdict.json", Format::Json),

@@ -9,12 +9,12 @@ use crate::number::{Unit, length};
 /// Labels, pod names, messages and the output of programs can hold anything. Line breaks become
 /// spaces, and what could drive a terminal or turn the reading order around becomes visible.
 /// What is special to one format only (`<`, `|`, `@`) is that renderer's business.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { tame(c) }).collect()
 }
 
 /// As [`plain`], but keeps its lines.
-pub fn plain_lines(text: &str) -> String {
+pub(crate) fn plain_lines(text: &str) -> String {
     text.replace("\r\n", "\n").chars().map(|c| if c == '\n' { c } else { tame(c) }).collect()
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn cut(text: &str) -> Cow<'_, str> {
 }
 
 /// At most so many characters, and how many were left out.
-pub fn cut_to(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn cut_to(text: &str, most: usize) -> Cow<'_, str> {
     let Some((end, _)) = text.char_indices().nth(most) else { return text.into() };
     let left_out = text[end..].chars().count();
     format!("{}… ({left_out} more characters)", &text[..end]).into()

@@ -11,7 +11,7 @@ use crate::record::{
 const LISTED: usize = 10;
 
 /// The directory of a run that is named by its path, by its id, or by the beginning of its id.
-pub fn find(store: &Utf8Path, run: &str) -> Result<Utf8PathBuf, RecordError> {
+pub(crate) fn find(store: &Utf8Path, run: &str) -> Result<Utf8PathBuf, RecordError> {
     let path = Utf8Path::new(run);
     if is_run(path) {
         return Ok(path.to_owned());

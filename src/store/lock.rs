@@ -24,7 +24,7 @@ const ADMISSION: &str = ".admission";
 /// What a run is about to disturb.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Claim {
+pub(crate) enum Claim {
     /// Pods of a namespace.
     Pods {
         /// The address of the cluster.
@@ -44,7 +44,7 @@ pub enum Claim {
 
 /// The run that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// Its id.
     pub run_id: String,
     /// Its hypothesis.
@@ -93,7 +93,7 @@ impl fmt::Display for Holder {
 
 /// Why a run, or an undo, may not begin. Nothing was begun.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// Another run disturbs the same.
     #[error("{holder} just now")]
     Held {
@@ -121,7 +121,7 @@ pub enum LockError {
 
 impl LockError {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Held { .. } => Some("wait for its end, or stop it".to_owned()),
             Self::Pending { store, runs } => {
@@ -145,14 +145,14 @@ impl LockError {
 
 /// A run's place among those that disturb. Dropped, or dead, it is free.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     path: Utf8PathBuf,
     _held: File,
 }
 
 impl Lock {
     /// Admits a run that is about to disturb something.
-    pub fn admit(store: &Utf8Path, holder: &Holder) -> Result<Self, LockError> {
+    pub(crate) fn admit(store: &Utf8Path, holder: &Holder) -> Result<Self, LockError> {
         let admission = Admission::of(store)?;
         let others = admission.living()?;
         refuse_pending(store, &others)?;
@@ -163,12 +163,12 @@ impl Lock {
     }
 
     /// Admits a run that disturbs nothing: it only must not begin on something left behind.
-    pub fn admit_placebo(store: &Utf8Path) -> Result<(), LockError> {
+    pub(crate) fn admit_placebo(store: &Utf8Path) -> Result<(), LockError> {
         refuse_pending(store, &Admission::of(store)?.living()?)
     }
 
     /// Admits the undo of a run that is over.
-    pub fn admit_undo(store: &Utf8Path, holder: &Holder) -> Result<Self, LockError> {
+    pub(crate) fn admit_undo(store: &Utf8Path, holder: &Holder) -> Result<Self, LockError> {
         let admission = Admission::of(store)?;
         let same = |other: &Holder| other.run_id == holder.run_id;
         match admission.living()?.into_iter().find(same) {

@@ -7,6 +7,6 @@ mod find;
 mod lock;
 mod pending;
 
-pub use find::find;
-pub use lock::{Claim, Holder, Lock, LockError};
-pub use pending::{Change, PendingRun, StepState, UNDO_VERSION, UndoJournal, UndoStep, pending};
+pub(crate) use find::find;
+pub(crate) use lock::{Claim, Holder, Lock, LockError};
+pub(crate) use pending::{Change, StepState, UndoJournal};

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The version of `undo.json`. Since 2 an argument may name a variable in the place of a secret.
-pub const UNDO_VERSION: u32 = 2;
+pub(crate) const UNDO_VERSION: u32 = 2;
 
 const FILE: &str = "undo.json";
 const PENDING: &str = ".pending";
@@ -23,7 +23,7 @@ const PENDING: &str = ".pending";
 /// A thing that a fault changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Change {
+pub(crate) enum Change {
     /// Whatever it is, this program takes it back.
     Command {
         /// Program and arguments, without secrets; no shell.
@@ -45,7 +45,7 @@ pub enum Change {
 /// Whether it has been taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum StepState {
+pub(crate) enum StepState {
     /// Not yet.
     Pending,
     /// It was tried in vain.
@@ -73,7 +73,7 @@ pub enum StepState {
 
 /// A change, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UndoStep {
+pub(crate) struct UndoStep {
     /// The change.
     pub change: Change,
     /// What became of it.
@@ -83,7 +83,7 @@ pub struct UndoStep {
 
 impl UndoStep {
     /// Whether it is still to be taken back.
-    pub fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         match self.state {
             StepState::Pending | StepState::Failed { .. } => true,
             StepState::Done { .. } | StepState::Forgotten { .. } => false,
@@ -100,7 +100,7 @@ struct UndoFile {
 
 /// The undo journal of one run.
 #[derive(Clone, Debug)]
-pub struct UndoJournal {
+pub(crate) struct UndoJournal {
     file: UndoFile,
     path: Utf8PathBuf,
     pointer: Utf8PathBuf,
@@ -110,7 +110,7 @@ pub struct UndoJournal {
 
 impl UndoJournal {
     /// A journal for a run of a store, with nothing in it: no file is made yet.
-    pub fn begin(
+    pub(crate) fn begin(
         store: &Utf8Path,
         hypothesis_name: &str,
         run_id: &str,
@@ -129,7 +129,7 @@ impl UndoJournal {
     /// The journal of a run that its store knows as one with something to take back. None when
     /// it does not, whatever an `undo.json` in the directory says: a recording that came from
     /// elsewhere has nothing to take back here, and what it names is not to be run.
-    pub fn open(store: &Utf8Path, dir: &Utf8Path) -> Result<Option<Self>, RecordError> {
+    pub(crate) fn open(store: &Utf8Path, dir: &Utf8Path) -> Result<Option<Self>, RecordError> {
         let canonical =
             |path: &Utf8Path| path.canonicalize_utf8().map_err(RecordError::io("read", path));
         let dir = canonical(dir)?;
@@ -155,29 +155,29 @@ impl UndoJournal {
     }
 
     /// The run.
-    pub fn run_id(&self) -> &str {
+    pub(crate) fn run_id(&self) -> &str {
         &self.file.run_id
     }
 
     /// Every step, in the order in which the changes are made.
-    pub fn steps(&self) -> &[UndoStep] {
+    pub(crate) fn steps(&self) -> &[UndoStep] {
         &self.file.steps
     }
 
     /// The places of the steps that are still to be taken back, the newest first.
-    pub fn pending(&self) -> Vec<usize> {
+    pub(crate) fn pending(&self) -> Vec<usize> {
         let steps = self.file.steps.iter().enumerate().rev();
         steps.filter(|(_, step)| step.is_pending()).map(|(place, _)| place).collect()
     }
 
     /// Writes down a change that is about to be made. When this returns it is on the disk.
-    pub fn add(&mut self, change: Change) -> Result<(), RecordError> {
+    pub(crate) fn add(&mut self, change: Change) -> Result<(), RecordError> {
         self.file.steps.push(UndoStep { change, state: StepState::Pending });
         self.save()
     }
 
     /// Writes down what became of a step.
-    pub fn settle(&mut self, place: usize, state: StepState) -> Result<(), RecordError> {
+    pub(crate) fn settle(&mut self, place: usize, state: StepState) -> Result<(), RecordError> {
         if let Some(step) = self.file.steps.get_mut(place) {
             step.state = state;
         }
@@ -213,7 +213,7 @@ struct Version {
 
 /// A run with something to take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingRun {
+pub(crate) struct PendingRun {
     /// Its id.
     pub run_id: String,
     /// Its directory.
@@ -221,7 +221,7 @@ pub struct PendingRun {
 }
 
 /// The runs of a store with something to take back, those that are still going on among them.
-pub fn pending(store: &Utf8Path) -> Result<Vec<PendingRun>, RecordError> {
+pub(crate) fn pending(store: &Utf8Path) -> Result<Vec<PendingRun>, RecordError> {
     let dir = store.join(PENDING);
     let mut found = Vec::new();
     for run_id in layout::names(&dir)? {

@@ -63,24 +63,6 @@ impl Ground {
             Self::Placebo => "placebo",
         }
     }
-
-    /// The checks that it is about.
-    pub fn checks(&self) -> &[String] {
-        match self {
-            Self::Failed(ids) | Self::Untold(ids) | Self::NotSteady(ids) => ids,
-            Self::AllHold
-            | Self::NothingChecked
-            | Self::Evidence(_)
-            | Self::NotInjected
-            | Self::Interrupted
-            | Self::GuardTripped
-            | Self::Incomplete
-            | Self::NotUndone
-            | Self::MechanismNotSeen
-            | Self::MechanismUnknown
-            | Self::Placebo => &[],
-        }
-    }
 }
 
 impl fmt::Display for Ground {

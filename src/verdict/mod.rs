@@ -26,13 +26,13 @@ mod within;
 #[cfg(test)]
 mod example;
 
-pub use check::{CheckVerdict, Interval, Measured, Outcome, Recovery};
-pub use gap::Gap;
-pub use ground::Ground;
+pub(crate) use check::{CheckVerdict, Interval, Measured, Outcome, Recovery};
+pub(crate) use gap::Gap;
+pub(crate) use ground::Ground;
 pub use precedence::RunStatus;
-pub use rows::{RunIdentity, check_rows};
-pub use steady::steady;
-pub use terms::Terms;
+pub(crate) use rows::{RunIdentity, check_rows};
+pub(crate) use steady::steady;
+pub(crate) use terms::Terms;
 
 use crate::{
     analysis::{Analysis, EvidenceState, MechanismState, Track},

@@ -14,7 +14,7 @@ use crate::{
 
 /// What a row says of its run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunIdentity {
+pub(crate) struct RunIdentity {
     /// The run.
     pub run_id: String,
     /// When it started.
@@ -30,7 +30,7 @@ pub struct RunIdentity {
 }
 
 /// One row for each check, in their order.
-pub fn check_rows(
+pub(crate) fn check_rows(
     run: &RunIdentity,
     hypothesis: &Hypothesis,
     analysis: &Analysis,

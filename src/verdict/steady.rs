@@ -24,7 +24,7 @@ use crate::{
 /// where no other check asks about that indicator and level.
 ///
 /// The system is steady when all of them pass.
-pub fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckVerdict> {
+pub(crate) fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckVerdict> {
     let judge = |(check_id, id, question): (&str, IndicatorId, Question)| {
         let indicator = hypothesis.indicator(id);
         let judge = |track: &Track| match question {

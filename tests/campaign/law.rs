@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use camino::Utf8Path;
-use homeostat::{record, time::Time};
+use homeostat::internals::{record, time::Time};
 use serde_json::Value;
 
 use super::{

@@ -233,7 +233,7 @@ impl House {
         sent
     }
 
-    fn asked(&self, whose: Whose, at: homeostat::time::Time, counts: Option<Counts>) {
+    fn asked(&self, whose: Whose, at: homeostat::internals::time::Time, counts: Option<Counts>) {
         let (total, errors) = counts.map_or((None, 0.0), |counts| (counts.total, counts.errors));
         match whose {
             Whose::Gateway => self.board.note(Scrape { at, total, errors }),

@@ -4,7 +4,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use homeostat::time::Time;
+use homeostat::internals::time::Time;
 
 use super::{page::sum, switchboard::Since};
 

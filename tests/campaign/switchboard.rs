@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use homeostat::{clock::Clock, time::Time};
+use homeostat::internals::{clock::Clock, time::Time};
 
 use super::{
     http::Answer,

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use homeostat::{clock::Clock, time::Time};
+use homeostat::internals::{clock::Clock, time::Time};
 use rustix::process::Signal;
 
 use super::{

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use homeostat::{clock::Clock, time::Time};
+use homeostat::internals::{clock::Clock, time::Time};
 use serde_json::Value;
 
 use super::{http::get, page::sum};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use camino::Utf8Path;
-use homeostat::{
+use homeostat::internals::{
     frame::{
         BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow, RawRow, ReadySpan,
         SourceNote,

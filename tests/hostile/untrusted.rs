@@ -7,7 +7,7 @@ use std::{
 };
 
 use camino::Utf8Path;
-use homeostat::{
+use homeostat::internals::{
     analysis,
     hypothesis::{self, Reading},
     record,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use camino::Utf8PathBuf;
-use homeostat::hypothesis::{self, Code, Problems, Reading, load};
+use homeostat::internals::hypothesis::{self, Code, Problems, Reading, load};
 
 /// What no file in a repository can show; `hostile` makes them where they can be.
 const UNSHOWABLE: [Code; 4] =

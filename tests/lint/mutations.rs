@@ -1,7 +1,7 @@
 //! Whatever stands in a file, there is an answer; every problem of it lies inside the text, has a
 //! way out, and can be shown.
 
-use homeostat::hypothesis::{self, Reading};
+use homeostat::internals::hypothesis::{self, Reading};
 use proptest::prelude::*;
 
 const EXAMPLES: [&str; 3] = [

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use homeostat::clock::Clock;
+use homeostat::internals::clock::Clock;
 
 use super::tool;
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use homeostat::{clock::Clock, time::Time};
+use homeostat::internals::{clock::Clock, time::Time};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The program under test with these arguments.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use homeostat::{clock::Clock, time::Time};
+use homeostat::internals::{clock::Clock, time::Time};
 use tempfile::TempDir;
 
 use super::{HypothesisFile, Program, homeostat};

@@ -12,7 +12,7 @@
 ///
 /// None with fewer than 4 numbers (the correction has no meaning) or without any pair of
 /// neighbours. A constant series repeats nothing that varies: 0.
-pub fn lag_one(values: &[f64]) -> Option<f64> {
+pub(crate) fn lag_one(values: &[f64]) -> Option<f64> {
     let numbers: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     let n = numbers.len() as f64;
     let pairs = values.windows(2).filter(|pair| !pair[0].is_nan() && !pair[1].is_nan());
@@ -34,13 +34,13 @@ pub fn lag_one(values: &[f64]) -> Option<f64> {
 /// autocorrelation `phi`: `n (1 − φ) / (1 + φ)` for a first-order process, at most `n`, at least 0.
 ///
 /// Reference: Bayley and Hammersley (1946), for long series.
-pub fn effective_size(n: usize, phi: f64) -> f64 {
+pub(crate) fn effective_size(n: usize, phi: f64) -> f64 {
     let n = n as f64;
     (n * (1.0 - phi) / (1.0 + phi)).clamp(0.0, n)
 }
 
 /// The mean. Of equal numbers it is exactly that number; of none it is NaN.
-pub fn mean(numbers: &[f64]) -> f64 {
+pub(crate) fn mean(numbers: &[f64]) -> f64 {
     let Some(first) = numbers.first() else { return f64::NAN };
     // Around the first number: nothing is lost to rounding where nothing varies.
     first + numbers.iter().map(|x| x - first).sum::<f64>() / numbers.len() as f64

@@ -2,9 +2,7 @@
 //!
 //! In a series over a grid a gap is NaN: it keeps its place, so that neighbours stay neighbours.
 
-pub mod autocorrelation;
-pub mod quantile;
-pub mod welch;
+pub(crate) mod autocorrelation;
+pub(crate) mod welch;
 
-pub use quantile::quantile;
-pub use welch::{Contrast, Refusal, Side, contrast};
+pub(crate) use welch::{Contrast, Refusal, Side, contrast};

@@ -8,14 +8,14 @@ use super::autocorrelation::{effective_size, lag_one, mean};
 ///
 /// Below it the estimate of the autocorrelation itself is not to be trusted
 /// (`docs/method.md`; measured by simulation).
-pub const LEAST_INDEPENDENT: f64 = 4.0;
+pub(crate) const LEAST_INDEPENDENT: f64 = 4.0;
 
 /// An autocorrelation above this is as good as a random walk, which has no mean to compare.
-pub const NEAR_UNIT_ROOT: f64 = 0.95;
+pub(crate) const NEAR_UNIT_ROOT: f64 = 0.95;
 
 /// One of the two series that are compared.
 #[derive(Clone, Copy, Debug)]
-pub struct Side<'a> {
+pub(crate) struct Side<'a> {
     /// Its points in order of the grid; a gap is NaN.
     pub values: &'a [f64],
     /// The most independent numbers it can hold, for a reason outside the numbers: points that
@@ -26,7 +26,7 @@ pub struct Side<'a> {
 
 /// The difference of two means with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Contrast {
+pub(crate) struct Contrast {
     /// The mean of the first.
     pub mean_a: f64,
     /// The mean of the second.
@@ -54,14 +54,14 @@ pub struct Contrast {
 impl Contrast {
     /// The same difference, which can be lower and higher by so much for other reasons than chance.
     #[must_use]
-    pub fn widened(self, down: f64, up: f64) -> Self {
+    pub(crate) fn widened(self, down: f64, up: f64) -> Self {
         Self { lower: self.lower - down, upper: self.upper + up, ..self }
     }
 }
 
 /// Why two means are not compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// A side is worth fewer than [`LEAST_INDEPENDENT`] independent numbers.
     TooFew {
         /// Which.
@@ -87,7 +87,7 @@ pub enum Refusal {
 
 /// One of two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     /// The first.
     A,
     /// The second.
@@ -111,7 +111,7 @@ pub enum Which {
 /// A constant side has no variance and adds nothing to the interval; of two constant sides the
 /// interval has the width 0. Infinite numbers give an interval of NaN, which lies inside no
 /// tolerance.
-pub fn contrast(a: Side<'_>, b: Side<'_>) -> Result<Contrast, Refusal> {
+pub(crate) fn contrast(a: Side<'_>, b: Side<'_>) -> Result<Contrast, Refusal> {
     let (one, other) = (estimate(a, Which::A)?, estimate(b, Which::B)?);
     let difference = one.mean - other.mean;
     let half = half_width(&one, &other);

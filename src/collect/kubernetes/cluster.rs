@@ -32,14 +32,14 @@ const SILENCE: Duration = Duration::from_secs(30);
 ///
 /// It is for those who change something: it asks once. A refusal is an answer to them, and the
 /// library's own retries would turn "your budget does not allow it" into asking on until it does.
-pub async fn kubernetes_client(source: &KubernetesSource) -> Result<Client, CollectError> {
+pub(crate) async fn kubernetes_client(source: &KubernetesSource) -> Result<Client, CollectError> {
     let mut config = configured(source).await?;
     config.default_retry = false;
     Ok(Cluster::at(config)?.client)
 }
 
 /// The address of a source's cluster, as its kubeconfig has it. Nothing is asked of the cluster.
-pub async fn cluster_address(source: &KubernetesSource) -> Result<String, CollectError> {
+pub(crate) async fn cluster_address(source: &KubernetesSource) -> Result<String, CollectError> {
     Ok(configured(source).await?.cluster_url.to_string())
 }
 

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Api;
 
 pub(crate) use answer::words;
-pub use cluster::{cluster_address, kubernetes_client};
+pub(crate) use cluster::{cluster_address, kubernetes_client};
 
 use super::{error::CollectError, outlet::SourceContext};
 use crate::hypothesis::model::KubernetesSource;

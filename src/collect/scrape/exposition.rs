@@ -27,10 +27,10 @@ use prometheus_parse::SampleType;
 use crate::time::Time;
 
 /// The most labels that one sample may have.
-pub const MAX_LABELS: usize = 256;
+pub(crate) const MAX_LABELS: usize = 256;
 
 /// The most bytes of one sample's line. What is kept of a series is kept for the whole run.
-pub const MAX_LINE: usize = 64 << 10;
+pub(crate) const MAX_LINE: usize = 64 << 10;
 
 /// The items of a page, in order; blank lines and plain comments are none.
 pub fn scan(text: &[u8], format: Format) -> Scan<'_> {
@@ -45,17 +45,6 @@ pub enum Format {
     Text,
     /// OpenMetrics text.
     OpenMetrics,
-}
-
-impl Format {
-    /// The format that a `Content-Type` names; plain text when it names none that we know.
-    pub fn of_content_type(content_type: &str) -> Self {
-        if content_type.trim_start().starts_with("application/openmetrics-text") {
-            Self::OpenMetrics
-        } else {
-            Self::Text
-        }
-    }
 }
 
 /// One thing that a page says. It borrows from the page.
@@ -104,7 +93,6 @@ pub struct BadText<'a> {
 
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "each says itself what it means")]
 pub enum Why {
     #[error("not UTF-8")]
     NotUtf8,

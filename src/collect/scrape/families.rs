@@ -13,7 +13,7 @@ use crate::{number::Unit, sample::Labels, time::Time};
 
 /// A value of a metric, put together from the samples that make it up.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The metric: of a histogram without `_bucket`.
     pub metric: String,
     /// What tells it from others of the metric: neither the name nor `le` or `quantile`.
@@ -28,7 +28,7 @@ pub struct Reading {
 ///
 /// `_sum` and `_count` of a histogram or a summary are untyped readings of their own, as in the
 /// crate. A bucket without a number in `le` belongs to no histogram and is left out.
-pub fn readings(page: &Page) -> Vec<Reading> {
+pub(crate) fn readings(page: &Page) -> Vec<Reading> {
     let mut scalars = Vec::new();
     let mut parts: BTreeMap<(String, Labels, Option<Time>), Value> = BTreeMap::new();
     for sample in &page.samples {
@@ -83,7 +83,7 @@ pub fn readings(page: &Page) -> Vec<Reading> {
 }
 
 /// What is wrong with the histograms of a page, as sentences; one for each metric.
-pub fn odd_histograms(page: &Page) -> Vec<String> {
+pub(crate) fn odd_histograms(page: &Page) -> Vec<String> {
     let mut odd = BTreeMap::new();
     for reading in readings(page) {
         let Value::Histogram(buckets) = &reading.value else { continue };

@@ -1,12 +1,12 @@
 //! Scraping as a source: pages of metrics, and whoever names them.
 
 mod discovery;
-pub mod exposition;
-pub mod families;
+pub(crate) mod exposition;
+pub(crate) mod families;
 mod file_sd;
 mod groups;
 pub(super) mod open_files;
-pub mod page;
+pub(crate) mod page;
 mod pod_targets;
 mod relabel;
 mod staleness;

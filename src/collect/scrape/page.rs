@@ -15,7 +15,7 @@ const KEPT_TEXT: usize = 200;
 
 /// What a page said.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub(crate) struct Page {
     /// Its samples, in order; no series occurs twice at the same time.
     pub samples: Vec<PageSample>,
     /// The series of lines whose value or time could not be read. They are there, and nobody knows
@@ -32,7 +32,7 @@ pub struct Page {
 
 /// One sample of a page.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PageSample {
+pub(crate) struct PageSample {
     /// The number of its line, from 1.
     pub line: u64,
     /// Its labels as exposed, the name among them.
@@ -48,7 +48,7 @@ pub struct PageSample {
 
 /// A line of a page that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadPageLine {
+pub(crate) struct BadPageLine {
     /// Its number, from 1.
     pub line: u64,
     /// Its text, capped.
@@ -61,7 +61,7 @@ pub struct BadPageLine {
 /// that says by its format that it was cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no whole page of samples; line {}, `{}`: {}", .first.line, .first.text, .first.why)]
-pub struct NotExposition {
+pub(crate) struct NotExposition {
     /// The first line that could not be read.
     pub first: BadPageLine,
 }
@@ -72,12 +72,8 @@ impl Page {
     /// counter would rise and fall that never did. Every good line of a page with bad ones counts.
     /// Of a page that was cut nothing counts, as in Prometheus:
     /// what is missing of it would look like a system that said nothing.
-    pub fn read(text: &[u8], format: Format) -> Result<Self, NotExposition> {
-        Self::read_up_to(text, format, usize::MAX).map(Option::unwrap_or_default)
-    }
-
-    /// The same, but none as soon as it has more than `most` samples: their memory is then never
-    /// taken.
+    ///
+    /// None as soon as it has more than `most` samples: their memory is then never taken.
     pub(super) fn read_up_to(
         text: &[u8],
         format: Format,
@@ -171,6 +167,14 @@ impl Page {
             let text = text.chars().take(KEPT_TEXT).collect();
             self.bad.push(BadPageLine { line, text, why });
         }
+    }
+}
+
+#[cfg(test)]
+impl Page {
+    /// A page of any size.
+    pub(super) fn read(text: &[u8], format: Format) -> Result<Self, NotExposition> {
+        Self::read_up_to(text, format, usize::MAX).map(Option::unwrap_or_default)
     }
 }
 

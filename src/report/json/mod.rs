@@ -27,7 +27,7 @@ use crate::{
 const VERSION: u32 = 1;
 
 /// The JSON Schema of `verdict.json`.
-pub fn schema() -> serde_json::Value {
+pub(crate) fn schema() -> serde_json::Value {
     schemars::schema_for!(Document).to_value()
 }
 
