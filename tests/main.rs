@@ -17,6 +17,7 @@ mod lab_api;
 mod lint;
 mod missed;
 mod orphans;
+mod prometheus;
 mod readme;
 mod report;
 mod run;

@@ -196,7 +196,7 @@ pub(crate) struct Answer {
 }
 
 /// One request to a server on this machine.
-fn ask(server: &str, method: &str, path: &str, body: &str) -> Answer {
+pub(crate) fn ask(server: &str, method: &str, path: &str, body: &str) -> Answer {
     let host = server.trim_start_matches("http://").trim_end_matches('/');
     let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let mut stream = TcpStream::connect(host).unwrap();

@@ -56,6 +56,11 @@ impl ScriptedTarget {
         program.args(["--store".as_ref(), self.store().as_os_str()])
     }
 
+    /// Where the pages are, each under `/metrics`.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
     /// Where [`ScriptedTarget::run`] keeps its recording.
     pub(crate) fn store(&self) -> PathBuf {
         self.dir.path().join("store")
