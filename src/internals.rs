@@ -23,8 +23,8 @@ pub mod fault {
 /// Rows of a recording.
 pub mod frame {
     pub use crate::frame::{
-        BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow, RawRow, ReadySpan,
-        SourceNote,
+        AnswerPart, AnswerRow, BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow,
+        RawRow, ReadySpan, SourceNote,
     };
 }
 

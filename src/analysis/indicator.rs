@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    answered::Answered,
     buckets::{Bucket, Located, histogram_quantile},
     counter::{Counter, Counters, Side},
     gauge::Gauges,
@@ -13,11 +14,12 @@ use super::{
 use crate::{
     frame::{EventRow, Observed, PodRow, Watched},
     hypothesis::{
-        model::{EventFilter, IndicatorKind},
+        model::{EventFilter, Indicator, IndicatorKind},
         selector::SeriesSelector,
     },
     sample::{Bounds, Point, Series, is_stale},
     time::Time,
+    window::Window,
 };
 
 /// An indicator together with the series, pods or events that it is made of, found once.
@@ -61,8 +63,8 @@ enum Parts<'a> {
     EventCount {
         events: Vec<&'a EventRow>,
     },
-    /// Only a server can answer; its answers are not computed here.
-    Server,
+    /// What a server answered; none when it did not, or was not asked.
+    Server(Option<Answered<'a>>),
 }
 
 impl<'a> Plan<'a> {
@@ -80,7 +82,7 @@ impl<'a> Plan<'a> {
         let parts = match kind {
             IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
                 quantile: quantile.get(),
-                buckets: by_bound(counters(&histogram.buckets(), *over)),
+                buckets: by_bound(counters(&histogram.buckets(), *over), |one| &one.series),
                 totals: counters(&histogram.count(), *over),
                 over: *over,
             },
@@ -109,9 +111,36 @@ impl<'a> Plan<'a> {
             IndicatorKind::EventCount { filter } => Parts::EventCount {
                 events: observed.events.iter().filter(|event| counts(filter, event)).collect(),
             },
-            IndicatorKind::PromQl(_) => Parts::Server,
+            IndicatorKind::PromQl(_) => Parts::Server(None),
         };
         Self { observed, parts, semantics, lost_counts: true }
+    }
+
+    /// The plan of an indicator over what was seen of it: a server's answers where there are some,
+    /// else what was scraped and watched.
+    pub(super) fn of(
+        indicator: &Indicator,
+        observed: &'a Observed,
+        interval: Option<Duration>,
+    ) -> Self {
+        let plan = Self::new(&indicator.kind, observed, Semantics::default(), interval);
+        match Answered::of(indicator, observed) {
+            Some(answered) => Self { parts: Parts::Server(Some(answered)), ..plan },
+            None => plan,
+        }
+    }
+
+    /// How much a server says was counted in a window, for an indicator that it answered.
+    pub(super) fn answered(&self, window: Window) -> Option<f64> {
+        match &self.parts {
+            Parts::Server(answered) => answered.as_ref()?.counted(window),
+            Parts::Quantile { .. }
+            | Parts::Ratio { .. }
+            | Parts::Rate { .. }
+            | Parts::Gauge { .. }
+            | Parts::PodsReady { .. }
+            | Parts::EventCount { .. } => None,
+        }
     }
 
     /// The same, with bounds that leave out what was lost with processes that ended, and gauges
@@ -174,7 +203,7 @@ impl<'a> Plan<'a> {
                 let added = inside.fold(0_i64, |all, event| all.saturating_add(event.added));
                 self.watched(Watched::Events, from, at).then(|| Point::exact(at, added as f64))
             }
-            Parts::Server => None,
+            Parts::Server(answered) => answered.as_ref()?.at(at),
         }
     }
 
@@ -201,7 +230,7 @@ impl<'a> Plan<'a> {
             | Parts::Ratio { .. }
             | Parts::Rate { .. }
             | Parts::EventCount { .. }
-            | Parts::Server => Some(point),
+            | Parts::Server(_) => Some(point),
         }
     }
 
@@ -227,7 +256,7 @@ impl<'a> Plan<'a> {
             Parts::Gauge { gauges } => newest_sample(gauges.series(), at),
             Parts::PodsReady { .. } => self.sight_until(Watched::Pods, at),
             Parts::EventCount { .. } => self.sight_until(Watched::Events, at),
-            Parts::Server => None,
+            Parts::Server(answered) => answered.as_ref()?.seen_until(at),
         }
     }
 
@@ -240,7 +269,7 @@ impl<'a> Plan<'a> {
             | Parts::Gauge { .. }
             | Parts::PodsReady { .. }
             | Parts::EventCount { .. }
-            | Parts::Server => None,
+            | Parts::Server(_) => None,
         }
     }
 
@@ -258,7 +287,7 @@ impl<'a> Plan<'a> {
             Parts::Gauge { .. }
             | Parts::PodsReady { .. }
             | Parts::EventCount { .. }
-            | Parts::Server => None,
+            | Parts::Server(_) => None,
         }
     }
 
@@ -422,10 +451,10 @@ pub(super) fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> V
 
 /// Groups series by the number in `le`, so that `0.1` and `0.10` are one bound. A series
 /// without a readable `le` is no bucket.
-fn by_bound(counters: Vec<Counter<'_>>) -> Vec<(f64, Vec<Counter<'_>>)> {
-    let mut groups: Vec<(f64, Vec<Counter<'_>>)> = Vec::new();
-    for one in counters {
-        let bound = one.series.labels.get("le").and_then(|le| le.parse::<f64>().ok());
+pub(super) fn by_bound<S>(all: Vec<S>, series: impl Fn(&S) -> &Series) -> Vec<(f64, Vec<S>)> {
+    let mut groups: Vec<(f64, Vec<S>)> = Vec::new();
+    for one in all {
+        let bound = series(&one).labels.get("le").and_then(|le| le.parse::<f64>().ok());
         let Some(bound) = bound.filter(|bound| !bound.is_nan()) else { continue };
         match groups.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
             Some((_, group)) => group.push(one),

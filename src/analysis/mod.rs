@@ -1,6 +1,7 @@
 //! From what was seen to what it says, without judging: indicators on their grids, the blast
 //! radius, the evidence, the mechanism. Pure: a function of the hypothesis and the observation.
 
+mod answered;
 mod birth;
 mod blast;
 pub(crate) mod buckets;
@@ -34,7 +35,7 @@ use crate::{
     frame::{FaultAction, Observed},
     hypothesis::{
         Hypothesis,
-        model::{Indicator, IndicatorId, MetricsSource},
+        model::{Indicator, IndicatorId},
     },
     sample::Point,
     time::Time,
@@ -42,7 +43,6 @@ use crate::{
 };
 pub(crate) use doubt::Doubt;
 use indicator::Plan;
-use semantics::Semantics;
 pub use size::check_size;
 
 /// The version of the rules by which a recording is analysed and judged. The same version gives
@@ -79,23 +79,14 @@ pub(crate) fn newest(
     if !track::is_alive(indicator, observed, at) || doubtful() {
         return None;
     }
-    let interval = scrape_interval(hypothesis);
-    let plan = Plan::new(&indicator.kind, observed, Semantics::default(), interval);
+    let plan = Plan::of(indicator, observed, hypothesis.sources.scrape_interval());
     plan.without_lost().at(at, hypothesis.phases.step)
 }
 
 /// Up to when, at most `at`, an indicator's own series, pods or events were seen, for the guard:
 /// a value can be carried on long after the last sample. None when they never were.
 pub(crate) fn seen_until(indicator: &Indicator, observed: &Observed, at: Time) -> Option<Time> {
-    Plan::new(&indicator.kind, observed, Semantics::default(), None).seen_until(at)
-}
-
-/// How far apart scrapes are; none where a server makes them and keeps the samples to itself.
-fn scrape_interval(hypothesis: &Hypothesis) -> Option<Duration> {
-    match &hypothesis.sources.metrics {
-        Some(MetricsSource::Scrape(scrape)) => Some(scrape.interval),
-        Some(MetricsSource::Prometheus(_)) | None => None,
-    }
+    Plan::of(indicator, observed, None).seen_until(at)
 }
 
 /// What a recording says.

@@ -6,7 +6,6 @@ use super::{
     PhaseTrack, Track,
     doubt::doubts,
     indicator::{Plan, series},
-    scrape_interval,
     semantics::Semantics,
     summary::summaries,
     traffic::traffic,
@@ -27,12 +26,12 @@ use crate::{
 pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track> {
     let step = hypothesis.phases.step;
     let times = grid(observed, step);
-    let interval = scrape_interval(hypothesis);
+    let interval = hypothesis.sources.scrape_interval();
     let mut tracks: Vec<Track> = hypothesis
         .indicators
         .iter()
         .map(|indicator| {
-            let plan = Plan::new(&indicator.kind, observed, Semantics::default(), interval);
+            let plan = Plan::of(indicator, observed, interval);
             let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
             let alive = |at: &&Time| is_alive(indicator, observed, **at);
             let seen = times.iter().filter(fresh).filter(alive);
@@ -211,7 +210,7 @@ mod tests {
             hypothesis.phases.step = secs(1);
             let track = &tracks(&hypothesis, &observed)[0];
             let seen = |second: i64| track.points.iter().any(|point| point.time == at(second));
-            let interval = scrape_interval(&hypothesis).unwrap().as_secs() as i64;
+            let interval = hypothesis.sources.scrape_interval().unwrap().as_secs() as i64;
             assert_eq!([55, 55 + 2 * interval, 56 + 2 * interval].map(seen), [true, true, false]);
         }
     }

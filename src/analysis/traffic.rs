@@ -9,9 +9,13 @@ use crate::{sample::Series, time::Time, window::Window};
 /// Only what samples show counts. An increase between two samples is spread evenly over the time
 /// between them, so that the traffic before a fault is not counted as traffic during it.
 pub(super) fn traffic(plan: &Plan<'_>, window: Window) -> Option<Traffic> {
+    let seconds = window.end.since(window.start).as_secs_f64();
+    if let Some(requests) = plan.answered(window) {
+        return Some(Traffic { requests, seconds });
+    }
     let counters = plan.whole()?;
     let requests = counters.iter().map(|one| increments(&one.series, window)).sum::<f64>() + 0.0;
-    Some(Traffic { requests, seconds: window.end.since(window.start).as_secs_f64() })
+    Some(Traffic { requests, seconds })
 }
 
 /// The increments of a counter in a window. After a reset it counts from 0, as in Prometheus.

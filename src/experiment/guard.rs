@@ -8,10 +8,7 @@
 use std::time::Duration;
 
 use crate::{
-    hypothesis::{
-        Hypothesis,
-        model::{Guard, MetricsSource},
-    },
+    hypothesis::{Hypothesis, model::Guard},
     number::length,
     sample::Point,
     time::Time,
@@ -55,10 +52,7 @@ impl Sentry {
             name: hypothesis.indicator(guard.indicator).name.clone(),
             unwell: None,
         };
-        let interval = match &hypothesis.sources.metrics {
-            Some(MetricsSource::Scrape(scrape)) => scrape.interval,
-            Some(MetricsSource::Prometheus(_)) | None => hypothesis.phases.step,
-        };
+        let interval = hypothesis.sources.scrape_interval().unwrap_or(hypothesis.phases.step);
         Self { posts: hypothesis.guard.iter().map(post).collect(), interval }
     }
 

@@ -23,12 +23,13 @@ use camino::Utf8PathBuf;
 use tokio::time::error::Elapsed;
 
 use crate::{
+    analysis::semantics::LOOKBACK,
     causes::with_causes,
     clock::Clock,
     collect::error::CollectError,
     fault::FaultError,
     frame::Ledger,
-    hypothesis::{Hypothesis, model::MetricsSource},
+    hypothesis::Hypothesis,
     record::{FORMAT_VERSION, FaultNote, Manifest, RecordError, Status, Writer},
     redact::Secrets,
     store::LockError,
@@ -220,14 +221,5 @@ fn manifest(setup: &Setup) -> Manifest {
 
 /// The longest time that a point of any indicator looks back, lookback of gauges included.
 fn longest_look_back(hypothesis: &Hypothesis) -> Duration {
-    const LOOKBACK: Duration = Duration::from_secs(300);
     hypothesis.indicators.iter().map(|i| i.over()).max().unwrap_or_default().max(LOOKBACK)
-}
-
-/// How long after an instant its samples have arrived: one scrape interval and its timeout.
-fn settle(hypothesis: &Hypothesis) -> Duration {
-    match &hypothesis.sources.metrics {
-        Some(MetricsSource::Scrape(scrape)) => scrape.interval.max(scrape.timeout),
-        Some(MetricsSource::Prometheus(_)) | None => Duration::from_millis(500),
-    }
 }

@@ -13,7 +13,6 @@ use super::{
     ExperimentError, Progress, Setup, Stop,
     guard::{Look, Sentry},
     keep::Kept,
-    settle,
     stretch::{Ended, Until, Work},
 };
 use crate::{
@@ -100,7 +99,7 @@ impl<'a> Watch<'a> {
         }
         // A first point that is missing only because nothing was asked yet would be a gap of
         // our own making.
-        self.keep_for(settle(&self.setup.hypothesis)).await;
+        self.keep_for(self.setup.hypothesis.sources.settle()).await;
         Ok(())
     }
 
@@ -390,7 +389,7 @@ impl<'a> Watch<'a> {
     }
 
     async fn last_samples(&mut self, status: Status, progress: &mut dyn Progress) {
-        let settle = settle(&self.setup.hypothesis);
+        let settle = self.setup.hypothesis.sources.settle();
         let wait = match status {
             Status::Complete | Status::GuardTripped => settle,
             Status::Interrupted if self.stop.is_asked() => {

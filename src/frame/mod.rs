@@ -2,6 +2,7 @@
 //!
 //! Reads no file: `record` moves bytes, this module gives them a shape.
 
+mod answers;
 mod column;
 mod ledger;
 mod pair;
@@ -9,10 +10,11 @@ mod raw;
 mod rows;
 mod table;
 
+pub(crate) use answers::Answers;
 pub(crate) use column::FrameError;
 pub use ledger::{BadLine, BlindSpan, Ledger, SourceNote};
+pub use rows::{AnswerPart, AnswerRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan};
 pub(crate) use rows::{Blind, CheckRow, Finished, SampleRow, Watched};
-pub use rows::{EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan};
 
 pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, RawColumns, SeriesName};
 pub(crate) use raw::{each_series, points, series_labels};
@@ -31,6 +33,8 @@ pub struct Observed {
     pub injected_at: Option<Time>,
     /// Scraped samples, with `up`, `scrape_duration_seconds` and `scrape_samples_scraped`.
     pub raw: SeriesSet,
+    /// What a server answered.
+    pub answers: Answers,
     /// Pods of the namespace, by first appearance.
     pub pods: Vec<PodRow>,
     /// Events of the namespace, by time.

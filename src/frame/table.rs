@@ -6,7 +6,8 @@
 use polars::prelude::{Column, DataFrame};
 
 use super::{
-    CheckRow, EventRow, FaultAction, FaultRow, Finished, FrameError, PodRow, ReadySpan, SampleRow,
+    AnswerPart, AnswerRow, CheckRow, EventRow, FaultAction, FaultRow, Finished, FrameError, PodRow,
+    ReadySpan, SampleRow,
     column::{Cell, Field, View},
 };
 use crate::{sample::Labels, time::Time, window::Phase};
@@ -99,6 +100,14 @@ table!(FaultRow, "fault", {
     uid: Option<String>,
     ok: bool,
     detail: String,
+});
+
+table!(AnswerRow, "answers", {
+    indicator: String,
+    part: AnswerPart,
+    labels: Labels,
+    time: Time,
+    value: f64,
 });
 
 table!(CheckRow, "checks", {
@@ -392,6 +401,7 @@ mod tests {
         check_described(PodRow::NAME, &PodRow::fields());
         check_described(EventRow::NAME, &EventRow::fields());
         check_described(FaultRow::NAME, &FaultRow::fields());
+        check_described(AnswerRow::NAME, &AnswerRow::fields());
         check_described(SampleRow::NAME, &SampleRow::fields());
         check_described(CheckRow::NAME, &CheckRow::fields());
     }

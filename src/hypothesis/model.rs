@@ -92,6 +92,24 @@ pub struct Sources {
     pub kubernetes: Option<KubernetesSource>,
 }
 
+impl Sources {
+    /// How far apart scrapes are; none where a server makes them and keeps the samples to itself.
+    pub fn scrape_interval(&self) -> Option<Duration> {
+        match &self.metrics {
+            Some(MetricsSource::Scrape(scrape)) => Some(scrape.interval),
+            Some(MetricsSource::Prometheus(_)) | None => None,
+        }
+    }
+
+    /// How long after an instant its samples have arrived: one scrape interval and its timeout.
+    pub fn settle(&self) -> Duration {
+        match &self.metrics {
+            Some(MetricsSource::Scrape(scrape)) => scrape.interval.max(scrape.timeout),
+            Some(MetricsSource::Prometheus(_)) | None => Duration::from_millis(500),
+        }
+    }
+}
+
 /// Where samples come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetricsSource {

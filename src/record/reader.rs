@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     FORMAT_VERSION, Manifest, RecordError, Recording, Status,
-    checksum::{self, Seal},
+    checksum::{self, Checksums, Seal},
     intake,
     layout::{self, MANIFEST, RAW},
     limits,
@@ -15,19 +15,22 @@ use super::{
     plausible,
 };
 use crate::{
-    frame::{Blind, NAME_COLUMNS, Observed, SeriesName, Table, each_series, points, series_labels},
+    frame::{
+        AnswerRow, Answers, Blind, NAME_COLUMNS, Observed, SeriesName, Table, each_series, points,
+        series_labels,
+    },
     sample::SeriesSet,
     window::{Phase, Phases, Window},
 };
 
 /// Opens the run in a directory. The files of a finished one are held to their checksums.
 pub fn open(dir: &Utf8Path) -> Result<Recording, RecordError> {
-    let manifest = read_manifest(dir)?;
-    let observed = observed(dir, &manifest)?;
+    let (manifest, checksums) = read_manifest(dir)?;
+    let observed = observed(dir, &manifest, &checksums)?;
     Ok(Recording { dir: dir.to_owned(), manifest, observed })
 }
 
-fn read_manifest(dir: &Utf8Path) -> Result<Manifest, RecordError> {
+fn read_manifest(dir: &Utf8Path) -> Result<(Manifest, Checksums), RecordError> {
     /// All that is promised of every format to come.
     #[derive(Deserialize)]
     struct Version {
@@ -48,15 +51,20 @@ fn read_manifest(dir: &Utf8Path) -> Result<Manifest, RecordError> {
     plausible::check(&path, &manifest)?;
     let Seal { checksums } = serde_json::from_str(&text).map_err(broken)?;
     checksum::verify(dir, &checksums)?;
-    Ok(manifest)
+    Ok((manifest, checksums))
 }
 
-fn observed(dir: &Utf8Path, manifest: &Manifest) -> Result<Observed, RecordError> {
+fn observed(
+    dir: &Utf8Path,
+    manifest: &Manifest,
+    checksums: &Checksums,
+) -> Result<Observed, RecordError> {
     let phases = phases(manifest);
     Ok(Observed {
         phases,
         injected_at: manifest.injected_at,
         raw: read_raw(dir, manifest.status)?,
+        answers: read_answers(dir, manifest.status, checksums)?,
         pods: read_rows(dir, manifest.status)?,
         events: read_rows(dir, manifest.status)?,
         fault: read_rows(dir, manifest.status)?,
@@ -91,6 +99,20 @@ fn blind(manifest: &Manifest, phases: &Phases) -> Vec<Blind> {
         .collect();
     blind.sort_by_key(|blind| (blind.window.start, blind.window.end));
     blind
+}
+
+/// What a server answered: only a run that asked one has the table. A finished run names it among
+/// its files; one that lies there unnamed was not written by that run.
+fn read_answers(
+    dir: &Utf8Path,
+    status: Status,
+    checksums: &Checksums,
+) -> Result<Answers, RecordError> {
+    let named = checksums.contains_key(&format!("{}.parquet", AnswerRow::NAME));
+    if status != Status::Incomplete && !named {
+        return Ok(Answers::default());
+    }
+    Ok(read_table::<AnswerRow>(dir)?.unwrap_or_default().into_iter().collect())
 }
 
 /// The rows of a table. Only a killed run may lack it: it was killed before the first save.
@@ -186,10 +208,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        frame::BlindSpan,
+        frame::{AnswerPart, BlindSpan},
         record::{
             Writer, atomic,
-            testing::{Scratch, at, event, fault, manifest, pod, raw},
+            parquet::write_table,
+            testing::{Scratch, at, event, fault, labels, manifest, pod, raw},
         },
         redact::Secrets,
     };
@@ -276,6 +299,41 @@ mod tests {
                 &format!("`RUN/{name}.parquet` is missing"),
             );
         }
+    }
+
+    fn answer(value: f64) -> AnswerRow {
+        let (indicator, part) = ("p99".to_owned(), AnswerPart::Buckets);
+        let labels = labels(&[("le", "0.5")]);
+        AnswerRow { indicator, part, labels, time: at(5), value }
+    }
+
+    fn answered(dir: &Utf8Path) -> Vec<f64> {
+        let answers = open(dir).unwrap().observed.answers;
+        let series = answers.of("p99", AnswerPart::Buckets).into_iter().flatten();
+        series.flat_map(|series| series.values.clone()).collect()
+    }
+
+    #[test]
+    fn what_a_server_answered_is_read_back() {
+        let scratch = Scratch::new();
+        let mut writer = recording(&scratch);
+        writer.answers([answer(7.0)]);
+        writer.save().unwrap();
+        let dir = writer.dir().to_owned();
+        assert_eq!(answered(&dir), [7.0]);
+        writer.finish().unwrap();
+        assert_eq!(answered(&dir), [7.0]);
+        fs::remove_file(dir.join("answers.parquet")).unwrap();
+        assert!(matches!(open(&dir), Err(RecordError::Missing { .. })));
+    }
+
+    /// A stranger could lay answers into a run that asked nobody.
+    #[test]
+    fn answers_that_a_finished_run_does_not_name_are_not_its_own() {
+        let scratch = Scratch::new();
+        let dir = recorded(&scratch);
+        write_table(&dir, &[answer(7.0)]).unwrap();
+        assert_eq!(answered(&dir), [0.0; 0]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     raw::RawBuffer,
 };
 use crate::{
-    frame::{EventRow, FaultRow, PodRow, RawRow, Table as _},
+    frame::{AnswerRow, EventRow, FaultRow, PodRow, RawRow, Table as _},
     redact::Secrets,
 };
 
@@ -29,6 +29,7 @@ pub struct Writer {
     pod_places: HashMap<String, usize>,
     events: Vec<EventRow>,
     fault: Vec<FaultRow>,
+    answers: Vec<AnswerRow>,
     secrets: Secrets,
 }
 
@@ -60,6 +61,7 @@ impl Writer {
             pod_places: HashMap::new(),
             events: Vec::new(),
             fault: Vec::new(),
+            answers: Vec::new(),
             secrets,
         };
         writer.write_incomplete()?;
@@ -105,6 +107,11 @@ impl Writer {
         self.fault.push(FaultRow { object, detail, ..row });
     }
 
+    /// Keeps what a server answered.
+    pub fn answers(&mut self, rows: impl IntoIterator<Item = AnswerRow>) {
+        self.answers.extend(rows);
+    }
+
     /// Saves all that was kept: new raw samples as a further part, the other tables whole, and
     /// `run.json` last, still as an incomplete run. When it fails, nothing is forgotten, and
     /// what was saved before stands.
@@ -124,6 +131,9 @@ impl Writer {
         let tables = [PodRow::NAME, EventRow::NAME, FaultRow::NAME];
         let mut files: Vec<String> = tables.map(|name| format!("{name}.parquet")).into();
         files.push(RAW.to_owned());
+        if !self.answers.is_empty() {
+            files.push(format!("{}.parquet", AnswerRow::NAME));
+        }
         self.write_manifest(&self.noted(), &checksum::of(&self.dir, &files)?)?;
         Ok(self.dir)
     }
@@ -142,7 +152,16 @@ impl Writer {
         self.fault.sort_by_key(|row| row.at);
         write_table(&self.dir, &self.pods)?;
         write_table(&self.dir, &self.events)?;
-        write_table(&self.dir, &self.fault)
+        write_table(&self.dir, &self.fault)?;
+        if self.answers.is_empty() {
+            return Ok(());
+        }
+        self.answers.sort_by(|a, b| {
+            let key =
+                |row: &AnswerRow| (row.indicator.clone(), row.part, row.labels.clone(), row.time);
+            key(a).cmp(&key(b))
+        });
+        write_table(&self.dir, &self.answers)
     }
 
     fn write_incomplete(&self) -> Result<(), RecordError> {
