@@ -36,6 +36,32 @@ fn every_module_has_its_place() {
     assert_eq!(unknown, [""; 0], "say in `IMPORTS` whom they may name");
 }
 
+/// Each file of these modules stands in the part of its module, in backquotes: `watch` or
+/// `kubernetes/watch`.
+#[test]
+fn every_file_of_a_large_module_is_described() {
+    let text = fs_err::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut missing = Vec::new();
+    for folder in ["collect", "experiment", "record", "store", "report/view"] {
+        let module = folder.split('/').next().unwrap();
+        let parts = text.split("\n**").filter(|part| part.starts_with(&format!("`{module}`**")));
+        let part: String = parts.collect();
+        let inside = format!("src/{folder}/");
+        for file in files("src", &["rs"]) {
+            let Some(path) = file.to_str().unwrap().split(&inside).nth(1) else { continue };
+            let path = path.trim_end_matches(".rs");
+            let name = path.rsplit('/').next().unwrap();
+            let described = [path, name].map(|name| format!("`{name}`"));
+            let with_room = format!("`{}/{name}`", folder.rsplit('/').next().unwrap());
+            let is_there = described.iter().chain([&with_room]).any(|name| part.contains(name));
+            if !is_there && !path.starts_with("tests/") {
+                missing.push(format!("{inside}{path}.rs"));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0], "say in `ARCHITECTURE.md` what they hold");
+}
+
 #[test]
 fn tables_stay_where_they_are_known() {
     hold(rules::table_out_of_place);
