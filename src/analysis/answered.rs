@@ -5,7 +5,7 @@
 
 use super::{
     buckets::{Bucket, Located, histogram_quantile},
-    indicator::by_bound,
+    histogram::by_bound,
 };
 use crate::{
     frame::{AnswerPart, Observed},

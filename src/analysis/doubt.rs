@@ -2,12 +2,11 @@
 //! counts zero for ever, and a value that never moves may not be measured at all.
 
 use std::{
-    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use super::{birth::Readings, indicator::series, semantics::Semantics, words};
+use super::{indicator::series, left::left_its_page, words};
 use crate::{
     frame::Observed,
     hypothesis::{
@@ -107,9 +106,19 @@ impl Doubt {
 }
 
 impl Doubt {
-    /// Whether a breach may be one all the same: what was counted was counted.
-    pub fn spares_a_breach(&self) -> bool {
-        matches!(self, Self::LeftItsPage { .. })
+    /// Since when it is doubtful; none when it is so all along. What was counted before was counted,
+    /// and a breach that was seen is one.
+    pub(crate) fn since(&self) -> Option<Time> {
+        match self {
+            Self::LeftItsPage { at, .. } => Some(*at),
+            Self::NoSuchLabel { .. }
+            | Self::NoSuchValue { .. }
+            | Self::NoSuchPods { .. }
+            | Self::CounterFalls { .. }
+            | Self::BucketsDiffer { .. }
+            | Self::StoodStill { .. }
+            | Self::NeverMoved { .. } => None,
+        }
     }
 }
 
@@ -186,18 +195,18 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
         IndicatorKind::Quantile { histogram, .. } => {
             let buckets = histogram.buckets();
             let found = unmatched(&buckets).into_iter().chain(buckets_differ(&buckets, observed));
-            found.chain(falls(&buckets, observed)).collect()
+            let found = found.chain(falls(&buckets, observed));
+            found.chain(left_its_page(indicator, observed)).collect()
         }
         IndicatorKind::Ratio { part, whole, .. } => {
             let named = unmatched(part).filter(|doubt| !may_be_absent(doubt));
             let found = named.into_iter().chain(unmatched(whole));
             let falls = falls(whole, observed).or_else(|| falls(part, observed));
-            let left = (indicator.absent == Absent::Unknown).then(|| left_its_page(part, observed));
-            found.chain(falls).chain(left.flatten()).collect()
+            found.chain(falls).chain(left_its_page(indicator, observed)).collect()
         }
         IndicatorKind::Rate { counter, .. } => {
             let found = unmatched(counter).into_iter().chain(falls(counter, observed));
-            found.chain(left_its_page(counter, observed)).collect()
+            found.chain(left_its_page(indicator, observed)).collect()
         }
         IndicatorKind::Gauge { gauge, .. } => {
             let found = unmatched(gauge).into_iter().chain(still(gauge, observed));
@@ -270,39 +279,6 @@ fn falls(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
     };
     let (falls, steps, series) = series(counters, observed).into_iter().filter_map(fell).max()?;
     Some(Doubt::CounterFalls { series, falls, steps })
-}
-
-/// A counter that left a page that was read on, while one stayed there that differs from it in
-/// nothing but what the selector asks for (another status code of the same route, say) and went on
-/// counting. Had its process begun again, that one would have fallen; had what it speaks of gone,
-/// that one would have left as well.
-fn left_its_page(counters: &SeriesSelector, observed: &Observed) -> Option<Doubt> {
-    // Hardly any counter leaves, and the guard asks for it every second.
-    let readings = LazyCell::new(|| Readings::of(observed));
-    let asked: Vec<&str> = counters.matchers.iter().map(|matcher| matcher.label.as_str()).collect();
-    let rest = |labels: &Labels| asked.iter().fold(labels.clone(), |rest, name| rest.without(name));
-    let left = |one: &Series| {
-        let ends = (1..one.values.len()).filter(|place| is_stale(one.values[*place]));
-        let mut ends = ends.filter(|place| !one.values[*place - 1].is_nan());
-        ends.find_map(|place| {
-            let (last, at) = (one.times[place - 1], one.times[place]);
-            let now = |series: &Series, at: Time| Semantics::default().instant(series, at);
-            let read = |up: &Series| now(up, at).is_some_and(|up| up > 0.0);
-            if !readings.of_target(&one.labels).any(read) {
-                return None;
-            }
-            let went_on = |other: &&Series| {
-                let since = now(other, last).zip(now(other, at));
-                since.is_some_and(|(before, value)| before <= value)
-            };
-            let rest_of_one = rest(&one.labels);
-            let mut others = observed.raw.of_metric(&counters.metric).filter(went_on);
-            let beside = others.find(|other| rest(&other.labels) == rest_of_one)?;
-            let (series, beside) = (one.labels.to_string(), beside.labels.to_string());
-            Some(Doubt::LeftItsPage { series, at, beside })
-        })
-    };
-    series(counters, observed).into_iter().find_map(left)
 }
 
 /// Histograms of one metric whose series do not have the same bounds.

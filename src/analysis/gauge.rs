@@ -129,40 +129,55 @@ impl<'a> Gauges<'a> {
         }
     }
 
-    /// A point with what was seen besides in `(from, to]`.
+    /// The point at a time with what was seen besides, in samples in `(from, to]` at times at which
+    /// they count; none when nothing was seen at all.
     ///
     /// A maximum was as high as the highest sample of any of its series, a minimum as low as the
     /// lowest, and a single series is all of that itself. Of a sum or a mean over several, whose
-    /// samples are of different times, nothing is known between them.
-    pub(super) fn widened(&self, mut point: Point, from: Time, to: Time) -> Point {
+    /// samples are of different times, nothing is known between them. What was seen is known where
+    /// there is no number at the time itself as well.
+    pub(super) fn widened(
+        &self,
+        at: Time,
+        point: Option<Point>,
+        (from, to): (Time, Time),
+        counts: &dyn Fn(Time) -> bool,
+    ) -> Option<Point> {
         let within = |one: &'a Series| {
-            let values = one.values[one.range(from, to)].iter().copied();
-            values.filter(|value| !value.is_nan())
+            let places = one.range(from, to);
+            let samples = one.times[places.clone()].iter().zip(&one.values[places]);
+            samples.filter(|(time, value)| !value.is_nan() && counts(**time)).map(|(_, v)| *v)
         };
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in self.series().flat_map(within) {
             (low, high) = (low.min(value), high.max(value));
         }
-        if point.value.is_nan() {
-            match self.aggregate {
-                Aggregate::Max => point.lower = point.lower.max(high),
-                Aggregate::Min => point.upper = point.upper.min(low),
-                Aggregate::Sum | Aggregate::Avg => {}
-            }
-            return point;
-        }
         let there = |one: &&Gauge<'a>| {
-            let read = self.read(one, point.time, true);
-            matches!(read, Reading::Value(_)) || within(one.series).next().is_some()
+            let gone = matches!(self.read(one, at, true), Reading::Gone);
+            !gone || within(one.series).next().is_some()
         };
         let single = self.all.iter().filter(there).count() == 1;
+        let number = point.filter(|point| !point.value.is_nan());
+        let (mut least, mut most) = match (number, point) {
+            (Some(number), _) => (number.value, number.value),
+            // Of a NaN by itself nothing is known, and nothing is less than a NaN.
+            (None, Some(partly)) => {
+                let (least, most) = partly.certain();
+                (least.min(f64::INFINITY), most.max(f64::NEG_INFINITY))
+            }
+            (None, None) => (f64::INFINITY, f64::NEG_INFINITY),
+        };
         if single || self.aggregate == Aggregate::Max {
-            point.upper = point.upper.max(high);
+            most = most.max(high);
         }
         if single || self.aggregate == Aggregate::Min {
-            point.lower = point.lower.min(low);
+            least = least.min(low);
         }
-        Point { bounds: Bounds::Seen, ..point }
+        if point.is_none() && least == f64::INFINITY && most == f64::NEG_INFINITY {
+            return None;
+        }
+        let point = point.unwrap_or(Point::no_number(at));
+        Some(Point { lower: least, upper: most, bounds: Bounds::Seen, ..point })
     }
 }
 
@@ -190,7 +205,7 @@ mod tests {
         let selector = SeriesSelector::parse("g{pod=~\".+\"}").unwrap();
         let gauges = Gauges::of(&selector, aggregate, &observed, Some(secs(10)));
         let point = gauges.at(at(60), true)?;
-        Some(gauges.widened(point, at(50), at(69)))
+        gauges.widened(at(60), Some(point), (at(50), at(69)), &|_| true)
     }
 
     #[track_caller]
@@ -241,10 +256,11 @@ mod tests {
     fn what_cannot_be_read_is_not_that_of_the_others() {
         let down = ("up{i=\"b\"}", "1x2 0x3");
         for (rows, up) in [("5x4 stale", UP), ("5x4 NaNx1", UP), ("5x2 stale", down)] {
-            check(Aggregate::Max, &[A, b(rows), up], "NaN in 1..inf");
-            check(Aggregate::Min, &[A, b(rows), up], "NaN in -inf..1");
-            check(Aggregate::Sum, &[A, b(rows), up], "NaN in NaN..NaN");
-            check(Aggregate::Avg, &[A, b(rows), up], "NaN in NaN..NaN");
+            // The least and the most that are certain; infinite where neither is.
+            check(Aggregate::Max, &[A, b(rows), up], "NaN in inf..1");
+            check(Aggregate::Min, &[A, b(rows), up], "NaN in 1..-inf");
+            check(Aggregate::Sum, &[A, b(rows), up], "NaN in inf..-inf");
+            check(Aggregate::Avg, &[A, b(rows), up], "NaN in inf..-inf");
         }
     }
 
@@ -253,7 +269,24 @@ mod tests {
         let fails = ("up{i=\"b\"}", "1x4 0x1");
         check(Aggregate::Max, &[A, b("5x4 stale"), fails], "5 in 5..5");
         let fails = ("up{i=\"b\"}", "1x3 0x2");
-        check(Aggregate::Max, &[A, b("5x3 stale"), fails], "NaN in 1..inf");
+        check(Aggregate::Max, &[A, b("5x3 stale"), fails], "NaN in inf..1");
+    }
+
+    /// Nothing at 60 s, and a sample at 65 s.
+    #[test]
+    fn what_was_seen_beside_a_gap_is_kept() {
+        let rows = [("g{i=\"b\"}", "1x10 stale 9x2"), ("up{i=\"b\"}", "1x10 0 1x2")];
+        let observed = Observed { raw: set(5, &rows), ..Observed::default() };
+        let selector = SeriesSelector::parse("g").unwrap();
+        let gauges = Gauges::of(&selector, Aggregate::Sum, &observed, Some(secs(1)));
+        assert_eq!(gauges.at(at(56), true), None);
+        let seen = |counts: &dyn Fn(Time) -> bool| {
+            let point = gauges.widened(at(56), None, (at(56), at(64)), counts)?;
+            Some((point.value.is_nan(), point.lower, point.upper))
+        };
+        assert_eq!(seen(&|_| true), Some((true, 9.0, 9.0)));
+        // Not while its exporter says that it is not measured.
+        assert_eq!(seen(&|_| false), None);
     }
 
     #[test]
@@ -267,7 +300,8 @@ mod tests {
         let selector = SeriesSelector::parse("g").unwrap();
         let seen = |aggregate| {
             let gauges = Gauges::of(&selector, aggregate, &observed, Some(secs(10)));
-            let point = gauges.widened(Point::exact(at(60), 3.0), at(10), at(60));
+            let point = Some(Point::exact(at(60), 3.0));
+            let point = gauges.widened(at(60), point, (at(10), at(60)), &|_| true).unwrap();
             (point.lower, point.upper, point.bounds)
         };
         assert_eq!(seen(Aggregate::Max), (3.0, 5.0, Bounds::Seen));

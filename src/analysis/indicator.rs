@@ -7,6 +7,7 @@ use super::{
     buckets::{Bucket, Located, histogram_quantile},
     counter::{Counter, Counters, Side},
     gauge::Gauges,
+    histogram::{Total, by_bound, totals},
     losses::{blind_between, counts_as_ready, sight_until},
     rate::rate,
     semantics::Semantics,
@@ -39,7 +40,7 @@ enum Parts<'a> {
         /// By upper bound; the series of all pods that have it.
         buckets: Vec<(f64, Vec<Counter<'a>>)>,
         /// How many observations the histograms say there were.
-        totals: Vec<Counter<'a>>,
+        totals: Vec<Total<'a>>,
         over: Duration,
     },
     Ratio {
@@ -80,12 +81,16 @@ impl<'a> Plan<'a> {
             series(selector, observed).into_iter().map(|one| counters.read(one)).collect()
         };
         let parts = match kind {
-            IndicatorKind::Quantile { quantile, histogram, over } => Parts::Quantile {
-                quantile: quantile.get(),
-                buckets: by_bound(counters(&histogram.buckets(), *over), |one| &one.series),
-                totals: counters(&histogram.count(), *over),
-                over: *over,
-            },
+            IndicatorKind::Quantile { quantile, histogram, over } => {
+                let buckets =
+                    by_bound(counters(&histogram.buckets(), *over), |one| one.series.as_ref());
+                Parts::Quantile {
+                    quantile: quantile.get(),
+                    totals: totals(counters(&histogram.count(), *over), &buckets),
+                    buckets,
+                    over: *over,
+                }
+            }
             IndicatorKind::Ratio { part, whole, over } => {
                 let same_metric = part.metric == whole.metric;
                 let part = counters(part, *over);
@@ -207,30 +212,42 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// A point with what was seen besides, from just after `from` up to `to`; none when it could
-    /// not have been seen. A window, and a count of events, has all of its time in it already.
-    pub(super) fn widened(&self, point: Point, from: Time, to: Time) -> Option<Point> {
+    /// The point at a time with what was seen besides, from just after the first time of a stretch
+    /// up to the second, at times at which it counts; none when nothing was. A window, and a count
+    /// of events, has all of its time in it already.
+    ///
+    /// Pods are also as they were at the beginning of the stretch. While they were not watched,
+    /// nothing is known of them, and what was seen before and after stays seen.
+    pub(super) fn widened(
+        &self,
+        at: Time,
+        point: Option<Point>,
+        stretch: (Time, Time),
+        counts: &dyn Fn(Time) -> bool,
+    ) -> Option<Point> {
         match &self.parts {
-            Parts::Gauge { gauges } => Some(gauges.widened(point, from, to)),
+            Parts::Gauge { gauges } => gauges.widened(at, point, stretch, counts),
             Parts::PodsReady { pods } => {
+                let (from, to) = stretch;
                 let turns = pods.iter().flat_map(|pod| {
                     let spans = pod.ready.iter().flat_map(|span| [Some(span.from), span.to]);
                     spans.chain([pod.lost_at()]).flatten()
                 });
-                let counts: Vec<f64> = turns
-                    .filter(|turn| from < *turn && *turn <= to)
-                    .map(|turn| ready(pods, turn))
-                    .collect();
-                let lower = counts.iter().copied().fold(point.value, f64::min);
-                let upper = counts.iter().copied().fold(point.value, f64::max);
-                let seen = Point { lower, upper, bounds: Bounds::Seen, ..point };
-                self.watched(Watched::Pods, from, to).then_some(seen)
+                let turns = turns.filter(|turn| from < *turn && *turn <= to).chain([from]);
+                let turns = turns.filter(|turn| self.watched(Watched::Pods, *turn, *turn));
+                let counts: Vec<f64> = turns.map(|turn| ready(pods, turn)).collect();
+                let value = point.map(|point| point.value);
+                let all = || counts.iter().copied().chain(value);
+                let lower = all().reduce(f64::min)?;
+                let upper = all().reduce(f64::max)?;
+                let point = point.unwrap_or(Point::no_number(at));
+                Some(Point { lower, upper, bounds: Bounds::Seen, ..point })
             }
             Parts::Quantile { .. }
             | Parts::Ratio { .. }
             | Parts::Rate { .. }
             | Parts::EventCount { .. }
-            | Parts::Server(_) => Some(point),
+            | Parts::Server(_) => point,
         }
     }
 
@@ -295,7 +312,7 @@ impl<'a> Plan<'a> {
         &self,
         quantile: f64,
         buckets: &[(f64, Vec<Counter<'_>>)],
-        totals: &[Counter<'_>],
+        totals: &[Total<'_>],
         at: Time,
         over: Duration,
     ) -> Option<Point> {
@@ -315,7 +332,7 @@ impl<'a> Plan<'a> {
         }
         let all = series.iter().copied().max()?;
         if self.lost_counts {
-            uncounted.lost += self.in_no_bucket(totals, traffic, at, over);
+            uncounted.lost += self.in_no_bucket(totals, at, over);
         }
         let lost = uncounted.lost / over.as_secs_f64();
         // What is counted up to a bound that only some have says nothing of the others.
@@ -342,19 +359,18 @@ impl<'a> Plan<'a> {
         ))
     }
 
-    /// How many observations a histogram says there were beyond those of its last bucket, which
-    /// counts them all by definition. They may belong into any bucket. One a series may be of the
+    /// How many observations histograms say there were beyond those of their last buckets, which
+    /// count them all by definition. They may belong into any bucket. One of each may be of the
     /// moment at which its page was written.
-    fn in_no_bucket(
-        &self,
-        totals: &[Counter<'_>],
-        last_bucket: Option<f64>,
-        at: Time,
-        over: Duration,
-    ) -> f64 {
-        let rates = self.rates(totals, at, over);
-        let more = rates.iter().sum::<f64>() - last_bucket.unwrap_or_default();
-        (more * over.as_secs_f64() - rates.len() as f64).max(0.0)
+    fn in_no_bucket(&self, totals: &[Total<'_>], at: Time, over: Duration) -> f64 {
+        let rose = |one: &Counter<'_>| {
+            Some(rate(&one.series, at, over, self.semantics)? * over.as_secs_f64())
+        };
+        let beyond = |total: &Total<'_>| {
+            let counted = total.last_bucket.as_ref().and_then(rose).unwrap_or_default();
+            Some((rose(&total.counter)? - counted - 1.0).max(0.0))
+        };
+        totals.iter().filter_map(beyond).sum()
     }
 
     /// The rates of those counters that have one.
@@ -447,21 +463,6 @@ fn ready(pods: &[&PodRow], at: Time) -> f64 {
 pub(super) fn series<'a>(selector: &SeriesSelector, observed: &'a Observed) -> Vec<&'a Series> {
     let found = observed.raw.of_metric(&selector.metric);
     found.filter(|series| selector.matches(&series.labels)).collect()
-}
-
-/// Groups series by the number in `le`, so that `0.1` and `0.10` are one bound. A series
-/// without a readable `le` is no bucket.
-pub(super) fn by_bound<S>(all: Vec<S>, series: impl Fn(&S) -> &Series) -> Vec<(f64, Vec<S>)> {
-    let mut groups: Vec<(f64, Vec<S>)> = Vec::new();
-    for one in all {
-        let bound = series(&one).labels.get("le").and_then(|le| le.parse::<f64>().ok());
-        let Some(bound) = bound.filter(|bound| !bound.is_nan()) else { continue };
-        match groups.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
-            Some((_, group)) => group.push(one),
-            None => groups.push((bound, vec![one])),
-        }
-    }
-    groups
 }
 
 fn counts(filter: &EventFilter, event: &EventRow) -> bool {

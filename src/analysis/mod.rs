@@ -9,7 +9,9 @@ mod confirm;
 mod counter;
 mod doubt;
 mod gauge;
+mod histogram;
 pub(crate) mod indicator;
+mod left;
 mod losses;
 mod mechanism;
 #[cfg(test)]

@@ -2,10 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{
-    EvidenceFinding, EvidenceState, confirm::required, losses::fault_span, semantics::Semantics,
-    words,
-};
+use super::{EvidenceFinding, EvidenceState, confirm::required, losses::fault_span, words};
 use crate::{
     frame::Observed,
     hypothesis::{model::Amount, selector::SeriesSelector},
@@ -20,7 +17,7 @@ const SCRAPED: &str = "scrape_samples_scraped";
 ///
 /// The population is the targets whose `up` was 1 at the injection. A target is lost when in
 /// *during* its `up` was 0 in two scrapes in a row (one alone may just have been slow), or ended
-/// with a stale marker, or had no sample for as long as two of its scrapes take. If no `up` of any target has a sample in *during*, it was we who stopped
+/// with a stale marker, or had no sample for longer than two of its scrapes take. If no `up` of any target has a sample in *during*, it was we who stopped
 /// looking, and it cannot be told. A target that was down in *before*, too, does not count: that
 /// it went down again says nothing of the fault.
 pub(super) fn targets_lost(
@@ -37,9 +34,13 @@ pub(super) fn targets_lost(
     let (Some(injected_at), Some((_, to))) = (observed.injected_at, fault_span(observed)) else {
         return unknown("nothing was injected");
     };
+    // One scrape in vain, just at the injection, may have been slow.
     let up = |series: &&Series| {
-        let value = Semantics::V3.instant(series, injected_at);
-        value.is_some_and(|value| value > 0.0)
+        let newest = series.range(Time::from_millis(i64::MIN), injected_at).end;
+        let [.., before, last] = series.values[..newest] else {
+            return series.values[..newest].last().is_some_and(|up| *up > 0.0);
+        };
+        !is_stale(last) && (last > 0.0 || before > 0.0)
     };
     // A page may show an `up` of its own, of what its exporter looks after: that is no target.
     let nameless = |series: &Series| series.labels.without("__name__");
@@ -76,11 +77,13 @@ pub(super) fn targets_lost(
     EvidenceFinding { asked, state, seen }
 }
 
-/// Whether a scrape of a target failed in *before*, or the target was gone there.
+/// Whether two scrapes of a target in a row failed in *before*, or the target was gone there.
 fn was_down(up: &Series, observed: &Observed) -> bool {
     let Some(before) = observed.phases.before else { return false };
-    let places = up.range(before.start, before.end);
-    up.values[places].iter().any(|value| is_stale(*value) || *value <= 0.0)
+    let values = &up.values[up.range(before.start, before.end)];
+    let in_vain = |value: &f64| *value <= 0.0;
+    values.iter().any(|value| is_stale(*value))
+        || values.windows(2).any(|pair| pair.iter().all(in_vain))
 }
 
 /// When a target that was up at one time was first down, or missed, up to another time.
@@ -91,7 +94,8 @@ fn down_at(up: &Series, from: Time, to: Time) -> Option<Time> {
         [.., one, two] => two.since(one),
         _ => Duration::ZERO,
     };
-    let patience = 2 * interval;
+    // A scrape that takes all of its interval costs the next one, too.
+    let patience = interval * 5 / 2;
     let mut expected_by = last.plus(patience);
     for place in up.range(from, to) {
         let (time, value) = (up.times[place], up.values[place]);
@@ -154,7 +158,7 @@ mod tests {
         check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:20 UTC");
         // No word of it: missed when a second scrape did not come.
         let rows = [(A, "1x6"), (B, "1x13")];
-        check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:20 UTC");
+        check_targets(&rows, 1, "confirmed: 1 of 2 targets lost, at 00:01:25 UTC");
     }
 
     #[test]
@@ -165,15 +169,19 @@ mod tests {
 
     #[test]
     fn a_target_that_went_down_before_the_fault_too_does_not_count() {
-        let rows = [(A, "1x2 0 1x3 0x7"), (B, "1x13")];
+        let rows = [(A, "1x1 0 0 1x3 0x7"), (B, "1x13")];
         let too = "; 1 more not counted, down before the fault, too";
         check_targets(&rows, 1, &format!("absent: 0 of 2 targets lost{too}"));
-        let rows = [(A, "1x2 0 1x3 0x7"), (B, "1x6 0x7")];
+        let rows = [(A, "1x1 0 0 1x3 0x7"), (B, "1x6 0x7")];
         let one = format!("1 of 2 targets lost, at 00:01:10 UTC{too}");
         check_targets(&rows, 1, &format!("confirmed: {one}"));
         check_targets(&rows, 2, &format!("smaller: {one}"));
         // Down before, and up throughout the fault.
-        check_targets(&[(A, "1x2 0 1x10")], 1, "absent: 0 of 1 targets lost");
+        check_targets(&[(A, "1x1 0 0 1x10")], 1, "absent: 0 of 1 targets lost");
+        // One that was slow once, in *before* or at the injection.
+        let lost = |at: &str| format!("confirmed: 1 of 1 targets lost, at {at} UTC");
+        check_targets(&[(A, "1x2 0 1x3 0x7")], 1, &lost("00:01:20"));
+        check_targets(&[(A, "1x5 0 0x7")], 1, &lost("00:01:10"));
     }
 
     #[test]

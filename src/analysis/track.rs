@@ -33,11 +33,11 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
         .map(|indicator| {
             let plan = Plan::of(indicator, observed, interval);
             let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
-            let alive = |at: &&Time| is_alive(indicator, observed, **at);
-            let seen = times.iter().filter(fresh).filter(alive);
-            let points = seen.filter_map(|at| {
-                let (from, to) = observed.phases.stretch(*at, step);
-                plan.widened(plan.at(*at, step)?, from, to)
+            let counts = |at: Time| is_alive(indicator, observed, at);
+            let points = times.iter().filter_map(|at| {
+                let seen = fresh(&at) && counts(*at);
+                let point = seen.then(|| plan.at(*at, step)).flatten();
+                plan.widened(*at, point, observed.phases.stretch(*at, step), &counts)
             });
             let points: Vec<Point> = points.collect();
             let phases = Phase::ALL.into_iter();

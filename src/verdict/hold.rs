@@ -53,9 +53,12 @@ impl HoldRule {
     ///
     /// A stretch in breach is a run of points outside. Gaps in it or next to it could make it
     /// longer; gaps elsewhere are the allowance's.
-    pub(super) fn judge(&self, places: &[Place]) -> Held {
+    ///
+    /// `at_once` is where each point was at its own time: what was seen outside between it and the
+    /// next is a breach, and no longer than that. It begins and goes on with no other one.
+    pub(super) fn judge(&self, places: &[Place], at_once: &[Place]) -> Held {
         let tally = Tally::of(places);
-        let Stretch { proven, possible } = Stretch::longest(places);
+        let Stretch { proven, possible } = Stretch::at_once(places, at_once);
         let too_often = self.share.is_some_and(|hold| tally.outside > may_breach(hold, tally.grid));
         if too_often || self.longest.is_some_and(|longest| proven > longest) {
             return Held::No;
@@ -102,7 +105,15 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    pub(super) fn longest(places: &[Place]) -> Self {
+    /// The longest stretch of points that were outside at their own time; at least one point where
+    /// any was seen outside.
+    pub(super) fn at_once(places: &[Place], at_once: &[Place]) -> Self {
+        let Self { proven, possible } = Self::longest(at_once);
+        let seen = usize::from(places.contains(&Place::Outside));
+        Self { proven: proven.max(seen), possible: possible.max(seen) }
+    }
+
+    fn longest(places: &[Place]) -> Self {
         let runs = places.split(|place| *place == Place::Inside);
         let seen = runs.filter(|run| run.iter().any(|place| !place.is_missing()));
         Self {
@@ -127,7 +138,7 @@ mod tests {
             longest,
             gaps: allowance(0.05, 3),
         };
-        assert_eq!(rule.judge(&places(text)), want, "{text}");
+        assert_eq!(rule.judge(&places(text), &places(text)), want, "{text}");
     }
 
     fn untold(why: Why) -> Held {
@@ -181,7 +192,7 @@ mod tests {
         check(1.0, None, "_9", untold(Why::Missing));
         check(0.0, Some(100), "n9", untold(Why::Missing));
         let blind = HoldRule { share: None, longest: Some(9), gaps: allowance(1.0, 99) };
-        assert_eq!(blind.judge(&places("_9")), untold(Why::Missing));
+        assert_eq!(blind.judge(&places("_9"), &places("_9")), untold(Why::Missing));
     }
 
     #[test]
@@ -253,8 +264,8 @@ mod tests {
         ) {
             let loose = rule.share.unwrap();
             let tight = Share::new(loose.get() + (1.0 - loose.get()) * tighter).unwrap();
-            let tight = HoldRule { share: Some(tight), ..rule }.judge(&places);
-            match rule.judge(&places) {
+            let tight = HoldRule { share: Some(tight), ..rule }.judge(&places, &places);
+            match rule.judge(&places, &places) {
                 Held::Yes => {}
                 Held::No => prop_assert_eq!(tight, Held::No),
                 Held::Untold(_) => prop_assert_ne!(tight, Held::Yes),
@@ -265,22 +276,22 @@ mod tests {
         fn a_fail_stays_a_fail_however_the_gaps_are_filled(
             rule in rule(), places in phase(), filling in phase(),
         ) {
-            prop_assume!(rule.judge(&places) == Held::No);
+            prop_assume!(rule.judge(&places, &places) == Held::No);
             let fill = filling.iter().cycle();
             let filled: Vec<Place> = places.iter().zip(fill)
                 .map(|(place, fill)| if place.is_gap() { *fill } else { *place })
                 .collect();
-            prop_assert_eq!(rule.judge(&filled), Held::No);
+            prop_assert_eq!(rule.judge(&filled, &filled), Held::No);
         }
 
         #[test]
         fn a_pass_stays_a_pass_when_a_gap_turns_out_to_be_inside(
             rule in rule(), places in phase(), which in any::<prop::sample::Index>(),
         ) {
-            prop_assume!(rule.judge(&places) == Held::Yes);
+            prop_assume!(rule.judge(&places, &places) == Held::Yes);
             let mut filled = places.clone();
             filled[which.index(places.len())] = Place::Inside;
-            prop_assert_eq!(rule.judge(&filled), Held::Yes);
+            prop_assert_eq!(rule.judge(&filled, &filled), Held::Yes);
         }
 
         #[test]
@@ -294,16 +305,16 @@ mod tests {
                     (other, _) => *other,
                 })
                 .collect();
-            match rule.judge(&places) {
-                Held::Yes => prop_assert_eq!(rule.judge(&sharp), Held::Yes),
-                Held::No => prop_assert_eq!(rule.judge(&sharp), Held::No),
+            match rule.judge(&places, &places) {
+                Held::Yes => prop_assert_eq!(rule.judge(&sharp, &sharp), Held::Yes),
+                Held::No => prop_assert_eq!(rule.judge(&sharp, &sharp), Held::No),
                 Held::Untold(_) => {}
             }
         }
 
         #[test]
         fn a_pass_has_its_numbers(rule in rule(), places in phase()) {
-            prop_assume!(rule.judge(&places) == Held::Yes);
+            prop_assume!(rule.judge(&places, &places) == Held::Yes);
             let tally = Tally::of(&places);
             prop_assert!(tally.numbers() > 0);
             prop_assert!(tally.gaps() <= rule.gaps.share.floor_of(tally.grid));
@@ -316,7 +327,7 @@ mod tests {
             let mut dark = places.clone();
             let at = at.index(places.len());
             dark.splice(at..at, vec![Place::Nothing; rule.gaps.longest_steps + 1]);
-            prop_assert_ne!(rule.judge(&dark), Held::Yes);
+            prop_assert_ne!(rule.judge(&dark, &dark), Held::Yes);
         }
 
         #[test]
@@ -328,7 +339,7 @@ mod tests {
             let mut turned = places.clone();
             turned.rotate_left(seed.index(places.len()));
             turned.reverse();
-            prop_assert_eq!(rule.judge(&turned), rule.judge(&places));
+            prop_assert_eq!(rule.judge(&turned, &turned), rule.judge(&places, &places));
         }
     }
 }

@@ -48,6 +48,15 @@ pub(super) fn at_worst(level: Level, point: Point) -> Point {
     }
 }
 
+/// A point as it was at its own time. What was seen of a value that is not known counts for it.
+pub(super) fn at_once(level: Level, point: Point) -> Point {
+    if point.bounds == Bounds::Seen && !point.value.is_nan() {
+        Point::exact(point.time, point.value)
+    } else {
+        at_worst(level, point)
+    }
+}
+
 /// How far a value is beyond the level, in its unit; zero when it is inside.
 pub(super) fn beyond(level: Level, value: f64) -> f64 {
     let far = match level {

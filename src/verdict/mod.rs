@@ -39,10 +39,12 @@ use crate::{
     frame::Watched,
     hypothesis::{
         Hypothesis,
-        model::{Check, Fault, Indicator, IndicatorKind, Objective},
+        model::{Check, Fault, Indicator, IndicatorKind, Level, Objective},
     },
+    sample::Point,
     window::Phase,
 };
+use place::Place;
 use precedence::Facts;
 
 /// The verdict on a run.
@@ -120,7 +122,9 @@ fn judge(hypothesis: &Hypothesis, analysis: &Analysis, check: &Check) -> CheckVe
             total::judge(id, &indicator.unit, track, *phase, *limit, *gaps)
         }
     };
-    let verdict = judged_by_what_was_seen(indicator, track, &phases(&check.objective), judge);
+    let level = level_of(&check.objective);
+    let phases = phases(&check.objective);
+    let verdict = judged_by_what_was_seen(indicator, track, &phases, level, judge);
     CheckVerdict { terms: Some(Terms::of(check.objective.clone(), track)), ..verdict }
 }
 
@@ -136,12 +140,20 @@ fn judged_by_what_was_seen(
     indicator: &Indicator,
     track: &Track,
     phases: &[Phase],
+    level: Option<Level>,
     judge: impl Fn(&Track) -> CheckVerdict,
 ) -> CheckVerdict {
-    let verdict = traffic::ask(indicator, track, phases, judge);
+    let is_breach =
+        |point: Point| level.is_some_and(|level| Place::of(level, Some(point)) == Place::Outside);
+    let verdict = traffic::ask(indicator, track, phases, &is_breach, judge);
     let breached = verdict.outcome == Outcome::Fail;
+    let judged = phases.iter().filter_map(|phase| track.phase(*phase)?.grid.last());
+    let until = judged.map(|(time, _)| *time).max();
     let serious = track.doubts.iter().filter(|doubt| doubt.code().is_some());
-    let serious = serious.filter(|doubt| !(breached && doubt.spares_a_breach()));
+    // What came later says nothing of these phases, and what was counted before was counted.
+    let serious = serious.filter(|doubt| {
+        doubt.since().is_none_or(|since| !breached && until.is_none_or(|until| since <= until))
+    });
     let mut verdict =
         serious.fold(verdict, |verdict, doubt| verdict.untold(Gap::Doubtful(doubt.clone())));
     let is_gauge = matches!(indicator.kind, IndicatorKind::Gauge { .. });
@@ -165,6 +177,14 @@ fn watched(kind: &IndicatorKind) -> Option<Watched> {
         | IndicatorKind::Rate { .. }
         | IndicatorKind::Gauge { .. }
         | IndicatorKind::PromQl(_) => None,
+    }
+}
+
+/// The level that an objective holds points to.
+fn level_of(objective: &Objective) -> Option<Level> {
+    match objective {
+        Objective::Stays { level, .. } | Objective::Recovers { level, .. } => Some(*level),
+        Objective::Within { .. } | Objective::TotalAtMost { .. } => None,
     }
 }
 
@@ -193,5 +213,7 @@ fn evidence(hypothesis: &Hypothesis, analysis: &Analysis) -> Option<EvidenceStat
     }
 }
 
+#[cfg(test)]
+mod from_series;
 #[cfg(test)]
 mod tests;

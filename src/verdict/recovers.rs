@@ -11,7 +11,7 @@ use crate::{
     hypothesis::model::{GapAllowance, Level},
     margin,
     number::Unit,
-    sample::{Bounds, Point},
+    sample::Point,
     time::Time,
     window::Phase,
 };
@@ -51,7 +51,8 @@ pub(super) fn judge(
     }
     verdict.median =
         track.phase(Phase::After).and_then(|part| part.summary).map(|summary| summary.median);
-    Shape::of(terms.level, &grid, &places, step).note(&mut verdict);
+    let at_once: Vec<Place> = parts.iter().flat_map(|part| part.at_once.clone()).collect();
+    Shape::of(terms.level, &grid, &places, &at_once, step).note(&mut verdict);
 
     let course = Course::of(&turns(&parts, injected_at), injected_at);
     course.note(terms.allowed, &mut verdict);
@@ -122,12 +123,9 @@ fn turns(parts: &[Part], injected_at: Time) -> Vec<(Time, Place)> {
 impl Part {
     fn from(part: &PhaseTrack, injected_at: Time, level: Level) -> Self {
         let since = part.grid.iter().filter(|(time, _)| *time >= injected_at);
-        let at_once = since.clone().map(|(_, point)| match point {
-            Some(point) if point.bounds == Bounds::Seen => {
-                Place::of(level, Some(Point::exact(point.time, point.value)))
-            }
-            point => Place::of(level, *point),
-        });
+        let at_once = since
+            .clone()
+            .map(|(_, point)| Place::of(level, point.map(|point| level::at_once(level, point))));
         let at_once = at_once.collect();
         let worst = |point: Point| level::at_worst(level, point);
         let grid: Vec<_> = since.map(|(time, point)| (*time, point.map(worst))).collect();
@@ -202,6 +200,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Bounds;
     use crate::verdict::example::{allowance, bucketed, finite, run};
 
     /// Points every 5 s from the injection on; below 0.2 is the level, 30 s are allowed.

@@ -19,11 +19,12 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The shape of `grid`, whose points lie at `places`.
+    /// The shape of `grid`, whose points lie at `places`, and did at `at_once` at their own time.
     pub(super) fn of(
         level: Level,
         grid: &[(Time, Option<Point>)],
         places: &[Place],
+        at_once: &[Place],
         step: Duration,
     ) -> Self {
         let step_s = step.as_secs_f64();
@@ -36,7 +37,7 @@ impl Shape {
         let numbers = grid.iter().filter_map(|(_, point)| *point).filter(|p| !p.value.is_nan());
         Self {
             breach_share: outside.len() as f64 / places.len().max(1) as f64,
-            longest_breach_s: Stretch::longest(places).proven as f64 * step_s,
+            longest_breach_s: Stretch::at_once(places, at_once).proven as f64 * step_s,
             area: outside.iter().map(|p| level::beyond(level, p.value) * step_s).sum::<f64>() + 0.0,
             worst: numbers.min_by(|a, b| level::worse(level, a, b)).map(|p| (p.time, p.value)),
         }

@@ -69,6 +69,13 @@ pub(super) fn judge(
     let places: Vec<Place> = grid.iter().map(|(_, point)| Place::of(terms.level, *point)).collect();
     let numbers = grid.iter().filter_map(|(_, point)| *point);
     let numbers: Vec<Point> = numbers.filter(|point| !point.value.is_nan()).collect();
+    let at_once: Vec<Option<Point>> = part
+        .grid
+        .iter()
+        .map(|(_, point)| point.map(|point| level::at_once(terms.level, point)))
+        .collect();
+    let places_at_once: Vec<Place> =
+        at_once.iter().map(|point| Place::of(terms.level, *point)).collect();
     let tally = Tally::of(&places);
     (verdict.grid, verdict.n) = (tally.grid, tally.numbers());
     if let Some(gap) = tally.nothing_to_judge(phase) {
@@ -76,15 +83,17 @@ pub(super) fn judge(
     }
 
     let rule = terms.rule(part.step);
-    verdict.observed = decisive(&numbers, terms.level, rule)
+    let at_once: Vec<Point> =
+        at_once.into_iter().flatten().filter(|point| !point.value.is_nan()).collect();
+    verdict.observed = decisive(&numbers, &at_once, terms.level, rule)
         .map(|Point { value, lower, upper, .. }| Measured { value, lower, upper });
     verdict.margin =
         verdict.observed.map(|number| level::margin_of(terms.level, terms.scale, number));
     verdict.interval = level::interval_of(&numbers);
     verdict.median = part.summary.map(|summary| summary.median);
-    Shape::of(terms.level, &grid, &places, part.step).note(&mut verdict);
+    Shape::of(terms.level, &grid, &places, &places_at_once, part.step).note(&mut verdict);
 
-    match rule.judge(&places) {
+    match rule.judge(&places, &places_at_once) {
         Held::Yes => verdict.outcome = Outcome::Pass,
         Held::No => verdict.outcome = Outcome::Fail,
         Held::Untold(why) => {
@@ -107,9 +116,13 @@ pub(super) fn judge(
 
 /// The number that the verdict turns on: the worse of the two below. It is inside whenever the
 /// check passes and beyond whenever it fails, so the sign of the margin agrees with the verdict.
-fn decisive(numbers: &[Point], level: Level, rule: HoldRule) -> Option<Point> {
+///
+/// A stretch is made of points as they were at their own time, unless none at all may be outside.
+fn decisive(numbers: &[Point], at_once: &[Point], level: Level, rule: HoldRule) -> Option<Point> {
     let by_share = rule.share.and_then(|hold| held_quantile(numbers, level, hold));
-    let by_stretch = rule.longest.and_then(|longest| sustained(numbers, level, longest));
+    let by_stretch = rule.longest.and_then(|longest| {
+        sustained(if longest == 0 { numbers } else { at_once }, level, longest)
+    });
     by_share.into_iter().chain(by_stretch).min_by(|a, b| level::worse(level, a, b))
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn steady(hypothesis: &Hypothesis, analysis: &Analysis) -> Vec<CheckV
             Question::Seen(gaps) => seen(check_id, track, gaps),
         };
         let track = analysis.track(id);
-        let verdict = judged_by_what_was_seen(indicator, track, &[Phase::Before], judge);
+        let verdict = judged_by_what_was_seen(indicator, track, &[Phase::Before], None, judge);
         CheckVerdict { terms: question.terms(track), ..verdict }
     };
     questions(hypothesis).into_iter().map(judge).collect()

@@ -17,6 +17,7 @@ pub(super) fn ask(
     indicator: &Indicator,
     track: &Track,
     phases: &[Phase],
+    is_breach: &dyn Fn(Point) -> bool,
     judge: impl Fn(&Track) -> CheckVerdict,
 ) -> CheckVerdict {
     let verdict = judge(track);
@@ -29,8 +30,8 @@ pub(super) fn ask(
         return verdict;
     }
     let mut rest = track.clone();
-    let fell = phases.iter().filter_map(|phase| take_out(indicator, track, &mut rest, *phase));
-    let fell: Vec<Gap> = fell.collect();
+    let take_out = |phase: &Phase| take_out(indicator, track, &mut rest, *phase, is_breach);
+    let fell: Vec<Gap> = phases.iter().filter_map(take_out).collect();
     if fell.is_empty() || judge(&rest).outcome == Outcome::Pass {
         return verdict;
     }
@@ -62,20 +63,46 @@ fn lacking(asked: MinTraffic, track: &Track, phase: Phase) -> Option<Gap> {
     too_few.then_some(Gap::TooLittleTraffic { phase, requests: there.requests, at_least: requests })
 }
 
-/// Takes the points of a phase whose traffic fell out of the rest of a track, and says so; none
-/// when there is no such point.
-fn take_out(indicator: &Indicator, track: &Track, rest: &mut Track, phase: Phase) -> Option<Gap> {
+/// Takes the points of a phase whose traffic fell out of the rest of a track, but for those that
+/// are a breach, and says so; none when there is no such point.
+///
+/// Less than a share of *before* is not low where a point of *before* itself had no more: load may
+/// come in waves. And it is not low where chance explains it, over all points that are low in a row.
+fn take_out(
+    indicator: &Indicator,
+    track: &Track,
+    rest: &mut Track,
+    phase: Phase,
+    is_breach: &dyn Fn(Point) -> bool,
+) -> Option<Gap> {
     let MinTraffic::AtLeast { share: at_least, .. } = indicator.traffic else { return None };
     let before = counted(track, Phase::Before).filter(|_| phase != Phase::Before)?.per_second();
     let over = indicator.over().as_secs_f64();
-    let needed = at_least.get() * before * over;
-    let fell = |point: &Point| point.traffic.is_some_and(|rate| most(rate * over) < needed);
+    let lowest = track
+        .phase(Phase::Before)?
+        .grid
+        .iter()
+        .map(|(_, point)| point.and_then(|point| point.traffic).unwrap_or(0.0));
+    let needed = lowest.fold(at_least.get() * before, f64::min);
     let part = rest.phases.iter_mut().find(|part| part.phase == phase)?;
-    let (grid, mut points, mut there) = (part.grid.len(), 0, f64::INFINITY);
-    for (_, point) in &mut part.grid {
-        if let Some(low) = point.take_if(|point| fell(point)) {
-            points += 1;
-            there = there.min(low.traffic.unwrap_or_default());
+    let (grid, step) = (part.grid.len(), part.step.as_secs_f64());
+    let rate = |point: &Option<Point>| point.and_then(|point| point.traffic);
+    let is_low = |point: &Option<Point>| rate(point).is_some_and(|rate| rate < needed);
+    let (mut points, mut there) = (0, f64::INFINITY);
+    for stretch in part.grid.chunk_by_mut(|(_, a), (_, b)| is_low(a) == is_low(b)) {
+        let rates: Vec<f64> = stretch.iter().filter_map(|(_, point)| rate(point)).collect();
+        let seconds = over + (rates.len().saturating_sub(1)) as f64 * step;
+        let mean = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+        if !stretch.iter().all(|(_, point)| is_low(point))
+            || most(mean * seconds) >= needed * seconds
+        {
+            continue;
+        }
+        for (_, point) in stretch {
+            if let Some(low) = point.take_if(|point| !is_breach(*point)) {
+                points += 1;
+                there = there.min(low.traffic.unwrap_or_default());
+            }
         }
     }
     (points > 0).then_some(Gap::TrafficFell {
@@ -128,7 +155,9 @@ mod tests {
         {
             part.traffic = Some(Traffic { requests, seconds });
         }
-        ask(&indicator(traffic), &track, &[Phase::Before, Phase::During], |_| verdict.clone())
+        ask(&indicator(traffic), &track, &[Phase::Before, Phase::During], &|_| false, |_| {
+            verdict.clone()
+        })
     }
 
     fn passed() -> CheckVerdict {
@@ -178,7 +207,7 @@ mod tests {
         let gaps = allowance(0.2, 3);
         let terms =
             stays::Terms { level, hold: Share::ALL, longest_breach: None, gaps, scale: 1.0 };
-        ask(&indicator(asked), &track, &[Phase::During], |track| {
+        ask(&indicator(asked), &track, &[Phase::During], &|_| false, |track| {
             stays::judge("c", &Unit::Share, track, Phase::During, &terms)
         })
     }
@@ -203,8 +232,46 @@ mod tests {
     #[test]
     fn a_little_less_than_needed_is_chance() {
         // 50 of 100 in a window are needed: of 37 counted, up to 50.2 could be expected.
-        assert_eq!(with_low_points(0.5, &[3.7; 3], "0x9").outcome, Outcome::Pass);
-        assert_eq!(with_low_points(0.5, &[3.6; 3], "0x9").outcome, Outcome::Inconclusive);
+        let apart = |rate| [rate, 10.0, rate, 10.0, rate];
+        assert_eq!(with_low_points(0.5, &apart(3.7), "0x9").outcome, Outcome::Pass);
+        assert_eq!(with_low_points(0.5, &apart(3.6), "0x9").outcome, Outcome::Inconclusive);
+        // What each point could be by chance, all in a row cannot.
+        assert_eq!(with_low_points(0.5, &[3.7; 3], "0x9").outcome, Outcome::Inconclusive);
+    }
+
+    /// Load that comes in waves, in *before* as well.
+    #[test]
+    fn no_less_than_at_some_point_of_before_is_enough() {
+        let waves = |low: f64| {
+            let asked = MinTraffic::AtLeast { share: Share::HALF, requests: 10 };
+            let mut track = run("0x19", "0x9", "0x19");
+            for part in &mut track.phases {
+                part.traffic = Some(Traffic { requests: 1000.0, seconds: 100.0 });
+                for (place, (_, point)) in part.grid.iter_mut().enumerate() {
+                    let low = if part.phase == Phase::Before { 1.0 } else { low };
+                    let rate = if place % 10 < 5 { 19.0 } else { low };
+                    point.as_mut().unwrap().traffic = Some(rate);
+                }
+            }
+            let mut rest = track.clone();
+            take_out(&indicator(asked), &track, &mut rest, Phase::During, &|_| false).is_some()
+        };
+        assert_eq!([1.0, 0.1].map(waves), [false, true]);
+    }
+
+    #[test]
+    fn a_breach_is_taken_out_of_nothing() {
+        let asked = MinTraffic::AtLeast { share: Share::HALF, requests: 10 };
+        let mut track = run("0x19", "0x9", "0x19");
+        for part in &mut track.phases {
+            part.traffic = Some(Traffic { requests: 1000.0, seconds: 100.0 });
+            let rate = if part.phase == Phase::During { 0.1 } else { 10.0 };
+            part.grid.iter_mut().for_each(|(_, p)| p.as_mut().unwrap().traffic = Some(rate));
+        }
+        let mut rest = track.clone();
+        let breach = |_: Point| true;
+        assert!(take_out(&indicator(asked), &track, &mut rest, Phase::During, &breach).is_none());
+        assert_eq!(rest, track);
     }
 
     #[test]

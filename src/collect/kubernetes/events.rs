@@ -77,6 +77,10 @@ impl EventFold {
 }
 
 impl Fold<Event> for EventFold {
+    fn heard(&mut self, at: Time) {
+        self.heard = at;
+    }
+
     fn step(&mut self, step: Step<Event>, at: Time) -> Vec<Seen> {
         let row = match step {
             Step::List => {
@@ -249,6 +253,20 @@ mod tests {
         12:01:12 BackOff Pod (kubelet) 1 +1
         12:01:12 BackOff Pod (kubelet) 4 +3
         ");
+    }
+
+    /// Nothing happened for half a minute, and the watch was alive.
+    #[test]
+    fn a_quiet_watch_was_watching() {
+        let at = |seconds: i64| Time::from_millis(ARRIVED + 1000 * (60 + seconds));
+        let mut fold = EventFold::new(at(10));
+        fold.step(Step::List, at(10));
+        fold.step(Step::ListDone, at(10));
+        fold.heard(at(40));
+        fold.step(Step::List, at(50));
+        let seen = fold.step(Step::Listed(event(14, 4)), at(50));
+        let [Seen::Event(row)] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!(row.at, at(40));
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub(in crate::collect) enum Step<K> {
 pub(in crate::collect) trait Fold<K> {
     /// Takes in what the watch showed at a time of our clock.
     fn step(&mut self, step: Step<K>, at: Time) -> Vec<Seen>;
+
+    /// Takes note that the watch was alive at a time, though nothing happened.
+    fn heard(&mut self, _at: Time) {}
 }
 
 /// How many watches have not yet answered for the first time.
@@ -162,6 +165,7 @@ where
             let stood = self.clock.now().since(begun) >= STANDS;
             if stood && failure.is_none() {
                 heard_at = self.clock.now();
+                fold.heard(heard_at);
             }
             if heard_at > before || stood {
                 for_nothing = 0;
@@ -231,6 +235,7 @@ where
                 WatchEvent::Bookmark(bookmark) => {
                     *version = bookmark.metadata.resource_version;
                     *heard_at = self.clock.now();
+                    fold.heard(*heard_at);
                     continue;
                 }
                 WatchEvent::Error(status) => return Some(Some(Failure::new(&status.message))),
