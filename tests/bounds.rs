@@ -4,10 +4,10 @@ use tempfile::TempDir;
 
 use crate::support::{Done, HypothesisFile, LabProcess, VerdictFile, homeostat, run_directory};
 
-/// One pod is frozen for two seconds, so that requests to it stall: the worst of *during* lies
-/// buckets above anything in *before*.
+/// One pod is frozen for four seconds, so that requests to it stall, and two scrapes of it in a row:
+/// the worst of *during* lies buckets above anything in *before*.
 fn frozen(pod: i32) -> HypothesisFile {
-    let script = format!("kill -STOP {pod}; sleep 2; kill -CONT {pod}");
+    let script = format!("kill -STOP {pod}; sleep 4; kill -CONT {pod}");
     HypothesisFile::short()
         .set("fault", &format!("{{command: {{argv: [sh, -c, '{script}'], timeout: 10s}}}}"))
         .set("evidence", "[{targets_lost: 'up{job=\"api\"}', at_least: 1}]")
