@@ -6,11 +6,12 @@ use std::{io, time::Duration};
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-use super::process::{self, Process};
+use super::{
+    command::GRACE,
+    process::{self, Process},
+};
 
-/// How long what is left has to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long it is then tried to kill it.
+/// How long it is tried to kill what has not ended within its grace.
 const KILL_TIME: Duration = Duration::from_secs(5);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);

@@ -367,44 +367,21 @@ pub(super) fn listed(words: &[&str], last: &str) -> String {
 /// The most letters that may differ between what is written and what is meant.
 const FAR: usize = 2;
 
-/// The word that someone may have meant: at most two letters away, and no more than half of them.
-pub(super) fn closest<'k>(given: &str, words: &[&'k str]) -> Option<&'k str> {
-    let given: Vec<char> = given.chars().take(LONGEST_WORD + 1).collect();
-    let near = words.iter().filter_map(|word| Some((distance(&given, word)?, *word)));
-    let (far, word) = near.min_by_key(|(far, _)| *far)?;
-    (far * 2 <= given.len()).then_some(word)
-}
-
 /// No key and no name is longer. Keys of a hostile file may be as long as the file, and there may
 /// be thousands of them.
 const LONGEST_WORD: usize = 63;
 
-/// Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment),
-/// unless they are more than [`FAR`]: then it stops looking.
-fn distance(one: &[char], other: &str) -> Option<usize> {
-    let other: Vec<char> = other.chars().take(LONGEST_WORD + 1).collect();
-    let longest = one.len().max(other.len());
-    if one.len().abs_diff(other.len()) > FAR || longest > LONGEST_WORD {
+/// The word that someone may have meant: at most two letters to insert, delete, replace or swap with
+/// their neighbour, and no more than half of them.
+pub(super) fn closest<'k>(given: &str, words: &[&'k str]) -> Option<&'k str> {
+    let length = given.chars().take(LONGEST_WORD + 1).count();
+    if length > LONGEST_WORD {
         return None;
     }
-    // Three rows of the table: the one that is filled and the two before it.
-    let (mut older, mut old) = (vec![0; other.len() + 1], vec![0; other.len() + 1]);
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for i in 1..=one.len() {
-        (older, old, row) = (old, row, older);
-        row[0] = i;
-        for j in 1..=other.len() {
-            let replaced = old[j - 1] + usize::from(one[i - 1] != other[j - 1]);
-            let least = replaced.min(old[j] + 1).min(row[j - 1] + 1);
-            let swapped =
-                i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1];
-            row[j] = if swapped { least.min(older[j - 2] + 1) } else { least };
-        }
-        if row.iter().all(|far| *far > FAR) {
-            return None;
-        }
-    }
-    Some(row[other.len()]).filter(|far| *far <= FAR)
+    let near = |word: &&&str| word.chars().count().abs_diff(length) <= FAR;
+    let far = |word: &&'k str| (strsim::osa_distance(given, word), *word);
+    let (far, word) = words.iter().filter(near).map(far).min_by_key(|(far, _)| *far)?;
+    (far <= FAR && far * 2 <= length).then_some(word)
 }
 
 /// A number that will not do.

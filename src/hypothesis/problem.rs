@@ -122,19 +122,24 @@ impl<'a> IntoIterator for &'a Problems {
     }
 }
 
+impl Problems {
+    /// How many there are, `2 errors and 1 warning`, joined as given.
+    pub(crate) fn counted(&self, joint: &str) -> String {
+        let count = |n: usize, word: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            n => Some(format!("{n} {word}s")),
+        };
+        let parts = [count(self.errors(), "error"), count(self.warnings(), "warning")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { "no problems".to_owned() } else { parts.join(joint) }
+    }
+}
+
 impl fmt::Display for Problems {
     /// `api.yaml has 2 errors and 1 warning`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-        let said = match (self.errors(), self.warnings()) {
-            (0, 0) => "no problems".to_owned(),
-            (errors, 0) => count(errors, "error"),
-            (0, warnings) => count(warnings, "warning"),
-            (errors, warnings) => {
-                format!("{} and {}", count(errors, "error"), count(warnings, "warning"))
-            }
-        };
-        write!(f, "{} has {said}", self.file)
+        write!(f, "{} has {}", self.file, self.counted(" and "))
     }
 }
 

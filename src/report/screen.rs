@@ -5,6 +5,7 @@
 //! are painted here.
 
 use owo_colors::{AnsiColors, OwoColorize};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Style,
@@ -67,7 +68,7 @@ impl Screen {
     /// A text with something before its first line; its other lines hang below it.
     pub(super) fn item(&mut self, lead: &str, tone: Tone, text: &str) {
         let lead = safe(lead);
-        let mut indent = lead.chars().count();
+        let mut indent = lead.width();
         let mut lead = self.paint(&lead, tone, false);
         if indent * 2 > self.width {
             // No room beside it: the text goes below.
@@ -124,12 +125,12 @@ fn safe(text: &str) -> String {
     plain(&cut(text))
 }
 
-/// The text in lines of at most `width` characters; a longer word keeps a line to itself.
+/// The text in lines of at most `width` columns; a longer word keeps a line to itself.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in words(text) {
-        let length = word.chars().count();
+        let length = word.width();
         if used > 0 && used + 1 + length > width {
             lines.push(String::new());
             used = 0;
@@ -184,5 +185,11 @@ mod tests {
     #[test]
     fn a_number_stays_with_its_unit() {
         assert_eq!(wrap("at most 200 ms, or 5 %.", 9), ["at most", "200 ms,", "or 5 %."]);
+    }
+
+    #[test]
+    fn a_wide_letter_takes_two_columns() {
+        assert_eq!(wrap("注文 支払 在庫", 9), ["注文 支払", "在庫"]);
+        assert_eq!(wrap("注文 支払 在庫", 8), ["注文", "支払", "在庫"]);
     }
 }

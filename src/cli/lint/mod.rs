@@ -134,15 +134,7 @@ fn text(linted: &[Linted], out: &mut dyn Write) -> anyhow::Result<()> {
 
 /// `api.yaml: 2 errors, 1 warning`
 pub(super) fn summary(problems: &Problems) -> String {
-    let count = |n: usize, word: &str| match n {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        n => Some(format!("{n} {word}s")),
-    };
-    let parts = [count(problems.errors(), "error"), count(problems.warnings(), "warning")];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let said = if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") };
-    format!("{}: {said}", problems.file().escape_debug())
+    format!("{}: {}", problems.file().escape_debug(), problems.counted(", "))
 }
 
 /// Where the page of a code can be read.
