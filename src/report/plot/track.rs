@@ -65,11 +65,13 @@ pub(crate) fn track(figure: &Figure, scene: &Scene, width: Width, label: &Label<
     })
 }
 
-/// Where the values and the bounds are. The upper bound of a wide bucket may lie far above all
-/// of them, and is cut rather than pressing them flat.
+/// Where the values, the bounds and the worst that was seen are. The upper bound of a wide bucket may
+/// lie far above all of them, and is cut rather than pressing them flat.
 fn range(figure: &Figure) -> (f64, f64) {
     let bounds = figure.bounds.iter().map(|bound| bound.level);
-    let seen = || figure.dots.iter().map(|dot| dot.value).filter(|value| value.is_finite());
+    let worst = figure.worst.iter().map(|mark| mark.value);
+    let values = figure.dots.iter().map(|dot| dot.value).chain(worst);
+    let seen = || values.clone().filter(|value| value.is_finite());
     let most = seen().chain(bounds.clone()).fold(0.0, f64::max);
     let band = figure.dots.iter().flat_map(|dot| [dot.lower, dot.upper]);
     let near = band.filter(|edge| (0.0..=most * 1.15).contains(edge));
