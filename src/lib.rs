@@ -18,6 +18,7 @@ mod hypothesis;
 #[doc(hidden)]
 pub mod internals;
 mod lab;
+mod listing;
 mod margin;
 mod number;
 mod record;

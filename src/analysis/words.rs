@@ -2,6 +2,7 @@
 
 use crate::{
     hypothesis::model::{Amount, Level},
+    listing,
     number::{Share, Unit},
     time::Time,
 };
@@ -29,11 +30,8 @@ pub(super) fn at_least(amount: Amount) -> String {
 
 /// A few of many things, each as `show` has it: `200, 301, 503 and 12 more`.
 pub(super) fn listed(all: &[String], show: impl Fn(&String) -> String) -> String {
-    const MOST: usize = 8;
-    let shown: Vec<String> = all.iter().take(MOST).map(show).collect();
-    let more = all.len() - shown.len();
-    let shown = shown.join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
+    let shown: Vec<String> = all.iter().map(show).collect();
+    listing::listed(&shown, 8, "")
 }
 
 /// When the first and the last of some things were: ` at 02:15:07 UTC`,

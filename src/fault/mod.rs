@@ -19,6 +19,8 @@ pub use leftover::Leftover;
 pub(crate) use supervisor::{SuperviseArgs, supervise};
 pub(crate) use undo::take_back;
 
+use crate::listing::listed;
+
 /// A fault that cannot be begun. Nothing was disturbed.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultError {
@@ -45,7 +47,7 @@ pub enum FaultError {
     /// There are pods that nothing would put back.
     #[error(
         "{} {} no controller, so nothing would put {} back",
-        listed(pods),
+        named(pods),
         if pods.len() == 1 { "has" } else { "have" },
         if pods.len() == 1 { "it" } else { "them" }
     )]
@@ -126,12 +128,8 @@ impl FaultError {
     }
 }
 
-/// The first few names of a list.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
+/// The first few of some names.
+fn named(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    listed(&quoted, 5, "")
 }

@@ -10,7 +10,7 @@ use super::{
     raw::{Key, Node, Value},
     units::{self, Quantity},
 };
-use crate::number::Share;
+use crate::{listing, number::Share};
 
 /// A mapping whose keys are known.
 pub(super) struct Fields<'n> {
@@ -353,15 +353,8 @@ const LISTED: usize = 20;
 
 /// `a`, `b` and `c`, in back quotes.
 pub(super) fn listed(words: &[&str], last: &str) -> String {
-    let mut said: Vec<String> = words.iter().take(LISTED).map(|word| format!("`{word}`")).collect();
-    if let more @ 1.. = words.len().saturating_sub(LISTED) {
-        said.push(format!("{more} more"));
-    }
-    match said.split_last() {
-        Some((end, start)) if !start.is_empty() => format!("{} {last} {end}", start.join(", ")),
-        Some((only, _)) => only.clone(),
-        None => "none".to_owned(),
-    }
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    if quoted.is_empty() { "none".to_owned() } else { listing::listed(&quoted, LISTED, last) }
 }
 
 /// The most letters that may differ between what is written and what is meant.

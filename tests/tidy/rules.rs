@@ -5,6 +5,7 @@ use super::source::Source;
 /// Modules that may not touch the world.
 const CORE: &[&str] = &[
     "causes",
+    "listing",
     "number",
     "redact",
     "time",
@@ -45,11 +46,13 @@ const WORLD: &[&str] = &[
 /// The one file of the core that reads: it turns a path into text.
 const READER: &str = "src/hypothesis/load.rs";
 
-const LEAVES: &[&str] = &["causes", "margin", "number", "redact", "sample", "time", "window"];
+const LEAVES: &[&str] =
+    &["causes", "listing", "margin", "number", "redact", "sample", "time", "window"];
 
 /// Who may name whom; `LEAVES` are everyone's. `cli` sees all and is seen by none.
 pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("causes", &[]),
+    ("listing", &[]),
     ("margin", &[]),
     ("number", &[]),
     ("redact", &[]),
