@@ -59,10 +59,10 @@ impl<'a> Answered<'a> {
                 });
                 let counts: Vec<Bucket> = counts.collect();
                 let all = counts.iter().find(|bucket| bucket.bound == f64::INFINITY);
-                let traffic = Some(all?.count);
+                let traffic = Some(all?.count).filter(|count| count.is_finite());
                 let found = histogram_quantile(*quantile, counts, 0.0);
                 Some(found.map_or_else(
-                    || Point::no_number(at),
+                    || Point { traffic, ..Point::no_number(at) },
                     |Located { value, lower, upper }| Point {
                         traffic,
                         ..Point::between(at, lower, value, upper)
@@ -72,10 +72,11 @@ impl<'a> Answered<'a> {
             Self::Ratio { part, whole, same_metric } => {
                 let whole = sum(whole, at)?;
                 let part = sum(part, at).or(same_metric.then_some(0.0))?;
-                if whole <= 0.0 || !whole.is_finite() || !part.is_finite() {
-                    return Some(Point::no_number(at));
+                let traffic = Some(whole).filter(|whole| whole.is_finite());
+                if whole <= 0.0 || traffic.is_none() || !part.is_finite() {
+                    return Some(Point { traffic, ..Point::no_number(at) });
                 }
-                Some(Point { traffic: Some(whole), ..Point::exact(at, part / whole) })
+                Some(Point { traffic, ..Point::exact(at, part / whole) })
             }
             Self::Value(series) => {
                 let mut values = series.iter().filter_map(|series| value(series, at));

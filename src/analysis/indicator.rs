@@ -183,13 +183,13 @@ impl<'a> Plan<'a> {
                 let rose = self.sum_of_rates(whole, at, *over)?;
                 let part_rose = self.sum_of_rates(part, at, *over);
                 let part_rose = part_rose.or(same_metric.then_some(0.0))?;
-                let finite = rose.is_finite() && part_rose.is_finite();
-                if rose <= 0.0 || !finite {
-                    return Some(Point::no_number(at));
+                let traffic = Some(rose).filter(|rose| rose.is_finite());
+                if rose <= 0.0 || traffic.is_none() || !part_rose.is_finite() {
+                    return Some(Point { traffic, ..Point::no_number(at) });
                 }
                 let [part, whole] = [part, whole].map(|all| self.uncounted(all, at, *over));
                 let point = ratio([part_rose, rose], [part, whole], *contained, at, *over);
-                Some(Point { traffic: Some(rose), ..point })
+                Some(Point { traffic, ..point })
             }
             Parts::Rate { counters, over } => {
                 let sum = self.sum_of_rates(counters, at, *over)?;
@@ -327,7 +327,7 @@ impl<'a> Plan<'a> {
             counts.push(Bucket { bound: *bound, count, first: here.first / over.as_secs_f64() });
             series.push(rates.len());
             if *bound == f64::INFINITY {
-                (uncounted, traffic) = (here, Some(count));
+                (uncounted, traffic) = (here, Some(count).filter(|count| count.is_finite()));
             }
         }
         let all = series.iter().copied().max()?;
@@ -350,7 +350,7 @@ impl<'a> Plan<'a> {
             },
         });
         Some(found.map_or_else(
-            || Point::no_number(at),
+            || Point { traffic, ..Point::no_number(at) },
             |Located { value, lower, upper }| Point {
                 uncounted: uncounted.all(),
                 traffic,

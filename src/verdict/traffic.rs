@@ -78,15 +78,12 @@ fn take_out(
     let MinTraffic::AtLeast { share: at_least, .. } = indicator.traffic else { return None };
     let before = counted(track, Phase::Before).filter(|_| phase != Phase::Before)?.per_second();
     let over = indicator.over().as_secs_f64();
-    let lowest = track
-        .phase(Phase::Before)?
-        .grid
-        .iter()
-        .map(|(_, point)| point.and_then(|point| point.traffic).unwrap_or(0.0));
-    let needed = lowest.fold(at_least.get() * before, f64::min);
+    let rate = |point: &Option<Point>| point.and_then(|point| point.traffic);
+    // Of a point that was not seen nothing is known.
+    let seen = track.phase(Phase::Before)?.grid.iter().filter_map(|(_, point)| rate(point));
+    let needed = seen.fold(at_least.get() * before, f64::min);
     let part = rest.phases.iter_mut().find(|part| part.phase == phase)?;
     let (grid, step) = (part.grid.len(), part.step.as_secs_f64());
-    let rate = |point: &Option<Point>| point.and_then(|point| point.traffic);
     let is_low = |point: &Option<Point>| rate(point).is_some_and(|rate| rate < needed);
     let (mut points, mut there) = (0, f64::INFINITY);
     for stretch in part.grid.chunk_by_mut(|(_, a), (_, b)| is_low(a) == is_low(b)) {
@@ -257,6 +254,23 @@ mod tests {
             take_out(&indicator(asked), &track, &mut rest, Phase::During, &|_| false).is_some()
         };
         assert_eq!([1.0, 0.1].map(waves), [false, true]);
+    }
+
+    /// One point of *before* was not seen; nobody can say that it had no traffic.
+    #[test]
+    fn a_gap_in_before_is_no_traffic_that_was_low() {
+        let asked = MinTraffic::AtLeast { share: Share::HALF, requests: 10 };
+        let mut track = run("0x9 _ 0x9", "0x9", "0x19");
+        for part in &mut track.phases {
+            part.traffic = Some(Traffic { requests: 1000.0, seconds: 100.0 });
+            let rate = if part.phase == Phase::During { 0.1 } else { 10.0 };
+            for point in part.grid.iter_mut().filter_map(|(_, point)| point.as_mut()) {
+                point.traffic = Some(rate);
+            }
+        }
+        let mut rest = track.clone();
+        let not = |_: Point| false;
+        assert!(take_out(&indicator(asked), &track, &mut rest, Phase::During, &not).is_some());
     }
 
     #[test]
