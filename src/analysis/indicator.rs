@@ -128,10 +128,12 @@ impl<'a> Plan<'a> {
         observed: &'a Observed,
         interval: Option<Duration>,
     ) -> Self {
-        let plan = Self::new(&indicator.kind, observed, Semantics::default(), interval);
+        let semantics = Semantics::default();
         match Answered::of(indicator, observed) {
-            Some(answered) => Self { parts: Parts::Server(Some(answered)), ..plan },
-            None => plan,
+            None => Self::new(&indicator.kind, observed, semantics, interval),
+            answered => {
+                Self { observed, parts: Parts::Server(answered), semantics, lost_counts: true }
+            }
         }
     }
 

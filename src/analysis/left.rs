@@ -22,8 +22,8 @@ use crate::{
 ///
 /// - Beside it are those of the same target and metric (of a ratio, of either metric) that have no
 ///   label that it has not, but for what the selectors ask for and what says how a request ended:
-///   another status code of the same route. One of them has to have risen since, and none fallen: a process that began again counts
-///   from 0, and then nothing is missing.
+///   another status code of the same route. One of them has to have risen since, and none fallen: a
+///   process that began again counts from 0, and then nothing is missing.
 /// - What it speaks of may be gone, such as a backend that a gateway no longer has. Then those of the
 ///   same labels leave as well.
 /// - Where no series of its metric is left on the page, the other counters of its target tell.

@@ -157,9 +157,12 @@ impl Writer {
             return Ok(());
         }
         self.answers.sort_by(|a, b| {
-            let key =
-                |row: &AnswerRow| (row.indicator.clone(), row.part, row.labels.clone(), row.time);
-            key(a).cmp(&key(b))
+            (&a.indicator, a.part, &a.labels, a.time).cmp(&(
+                &b.indicator,
+                b.part,
+                &b.labels,
+                b.time,
+            ))
         });
         write_table(&self.dir, &self.answers)
     }
