@@ -8,6 +8,7 @@ use crate::{
     margin,
     number::Unit,
     sample::{Bounds, Point},
+    time::Time,
 };
 
 /// Orders two points, the worse first; of points that are equally bad, the earlier.
@@ -29,7 +30,7 @@ pub(super) fn worse(level: Level, a: &Point, b: &Point) -> Ordering {
 
 /// A point by the worst that is certain of it: what was seen between it and the next, or what was
 /// seen of a value that is not known. As it is where that is no worse.
-pub(super) fn at_worst(level: Level, point: Point) -> Point {
+fn at_worst(level: Level, point: Point) -> Point {
     let (least, most) = point.certain();
     let exact = |value| Point::exact(point.time, value);
     let seen = match level {
@@ -49,12 +50,47 @@ pub(super) fn at_worst(level: Level, point: Point) -> Point {
 }
 
 /// A point as it was at its own time. What was seen of a value that is not known counts for it.
-pub(super) fn at_once(level: Level, point: Point) -> Point {
+fn at_once(level: Level, point: Point) -> Point {
     if point.bounds == Bounds::Seen && !point.value.is_nan() {
         Point::exact(point.time, point.value)
     } else {
         at_worst(level, point)
     }
+}
+
+/// Points of a grid as a level sees them.
+pub(super) struct Seen {
+    /// Each by the worst that is certain of it.
+    pub(super) grid: Vec<(Time, Option<Point>)>,
+    /// Where those lie.
+    pub(super) places: Vec<Place>,
+    /// Each as it was at its own time.
+    pub(super) at_once: Vec<Option<Point>>,
+    /// Where those lie.
+    pub(super) places_at_once: Vec<Place>,
+}
+
+impl Seen {
+    pub(super) fn of<'p>(
+        level: Level,
+        points: impl Iterator<Item = &'p (Time, Option<Point>)> + Clone,
+    ) -> Self {
+        let worst = |point| at_worst(level, point);
+        let once = |point| at_once(level, point);
+        let grid: Vec<_> = points.clone().map(|(time, point)| (*time, point.map(worst))).collect();
+        let at_once: Vec<_> = points.map(|(_, point)| point.map(once)).collect();
+        Self {
+            places: grid.iter().map(|(_, point)| Place::of(level, *point)).collect(),
+            places_at_once: at_once.iter().map(|point| Place::of(level, *point)).collect(),
+            grid,
+            at_once,
+        }
+    }
+}
+
+/// Those points that have a number.
+pub(super) fn numbers(points: impl IntoIterator<Item = Option<Point>>) -> Vec<Point> {
+    points.into_iter().flatten().filter(|point| !point.value.is_nan()).collect()
 }
 
 /// How far a value is beyond the level, in its unit; zero when it is inside.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    CheckVerdict, Gap, Interval, Measured, Outcome, Recovery, level, place::Place, shape::Shape,
+    CheckVerdict, Gap, Interval, Measured, Outcome, Recovery,
+    level::{self, Seen},
+    place::Place,
+    shape::Shape,
     tally::Tally,
 };
 use crate::{
@@ -123,13 +126,7 @@ fn turns(parts: &[Part], injected_at: Time) -> Vec<(Time, Place)> {
 impl Part {
     fn from(part: &PhaseTrack, injected_at: Time, level: Level) -> Self {
         let since = part.grid.iter().filter(|(time, _)| *time >= injected_at);
-        let at_once = since
-            .clone()
-            .map(|(_, point)| Place::of(level, point.map(|point| level::at_once(level, point))));
-        let at_once = at_once.collect();
-        let worst = |point: Point| level::at_worst(level, point);
-        let grid: Vec<_> = since.map(|(time, point)| (*time, point.map(worst))).collect();
-        let places = grid.iter().map(|(_, point)| Place::of(level, *point)).collect();
+        let Seen { grid, places, places_at_once: at_once, .. } = Seen::of(level, since);
         Self { phase: part.phase, step: part.step, grid, places, at_once }
     }
 

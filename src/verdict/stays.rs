@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::{
     CheckVerdict, Gap, Measured, Outcome,
     hold::{Held, HoldRule, Why, may_breach},
-    level,
-    place::Place,
+    level::{self, Seen},
     shape::Shape,
     tally::Tally,
 };
@@ -15,7 +14,6 @@ use crate::{
     hypothesis::model::{GapAllowance, Level},
     number::{Share, Unit},
     sample::Point,
-    time::Time,
     window::Phase,
 };
 
@@ -63,19 +61,8 @@ pub(super) fn judge(
     let Some(part) = track.phase(phase) else {
         return verdict.untold(Gap::PhaseNotReached(phase));
     };
-    let worst = |point: Point| level::at_worst(terms.level, point);
-    let grid: Vec<(Time, Option<Point>)> =
-        part.grid.iter().map(|(time, point)| (*time, point.map(worst))).collect();
-    let places: Vec<Place> = grid.iter().map(|(_, point)| Place::of(terms.level, *point)).collect();
-    let numbers = grid.iter().filter_map(|(_, point)| *point);
-    let numbers: Vec<Point> = numbers.filter(|point| !point.value.is_nan()).collect();
-    let at_once: Vec<Option<Point>> = part
-        .grid
-        .iter()
-        .map(|(_, point)| point.map(|point| level::at_once(terms.level, point)))
-        .collect();
-    let places_at_once: Vec<Place> =
-        at_once.iter().map(|point| Place::of(terms.level, *point)).collect();
+    let Seen { grid, places, at_once, places_at_once } = Seen::of(terms.level, part.grid.iter());
+    let numbers = level::numbers(grid.iter().map(|(_, point)| *point));
     let tally = Tally::of(&places);
     (verdict.grid, verdict.n) = (tally.grid, tally.numbers());
     if let Some(gap) = tally.nothing_to_judge(phase) {
@@ -83,9 +70,7 @@ pub(super) fn judge(
     }
 
     let rule = terms.rule(part.step);
-    let at_once: Vec<Point> =
-        at_once.into_iter().flatten().filter(|point| !point.value.is_nan()).collect();
-    verdict.observed = decisive(&numbers, &at_once, terms.level, rule)
+    verdict.observed = decisive(&numbers, &level::numbers(at_once), terms.level, rule)
         .map(|Point { value, lower, upper, .. }| Measured { value, lower, upper });
     verdict.margin =
         verdict.observed.map(|number| level::margin_of(terms.level, terms.scale, number));
@@ -160,6 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         number::Finite,
+        time::Time,
         verdict::{
             Interval,
             example::{self, allowance, bucketed, finite, track},
