@@ -23,7 +23,7 @@ pub mod fault {
 /// Rows of a recording.
 pub mod frame {
     pub use crate::frame::{
-        AnswerPart, AnswerRow, BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow,
+        AnswerRow, BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow, QueryNote,
         RawRow, ReadySpan, SourceNote,
     };
 }

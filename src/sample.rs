@@ -127,6 +127,18 @@ impl Series {
         longer
     }
 
+    /// The same series with only the samples in `(after, until]`.
+    #[cfg(test)]
+    pub(crate) fn part(&self, after: Time, until: Time) -> Self {
+        let places = self.range(after, until);
+        Self {
+            labels: self.labels.clone(),
+            times: self.times[places.clone()].to_vec(),
+            values: self.values[places].to_vec(),
+            forgotten: self.forgotten,
+        }
+    }
+
     /// The places of the samples in `(after, until]`.
     pub fn range(&self, after: Time, until: Time) -> std::ops::Range<usize> {
         let from = self.times.partition_point(|t| *t <= after);
@@ -167,6 +179,16 @@ impl SeriesSet {
     /// Appends a sample to the series at a place from [`SeriesSet::place`].
     pub fn push_at(&mut self, place: usize, time: Time, value: f64) {
         self.series[place].push(time, value);
+    }
+
+    /// Appends the samples of series.
+    pub fn extend(&mut self, all: &[Series]) {
+        for series in all {
+            let place = self.place(&series.labels);
+            for (time, value) in series.times.iter().zip(&series.values) {
+                self.push_at(place, *time, *value);
+            }
+        }
     }
 
     /// The series of one metric, in order of first appearance.

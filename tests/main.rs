@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod schema;
 mod secrets;
+mod server;
 mod slow;
 mod sudden;
 mod support;

@@ -4,9 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    time::Duration,
 };
 
-use super::{indicator::series, left::left_its_page, words};
+use super::{answered::Answered, indicator::series, left::left_its_page, words};
 use crate::{
     frame::Observed,
     hypothesis::{
@@ -74,6 +75,11 @@ pub enum Doubt {
         /// A series that lacks the first of them.
         without: String,
     },
+    /// An expression gave several series at one time.
+    SeveralSeries {
+        /// How many, at most.
+        most: usize,
+    },
     /// A gauge moved in *before*, and stood still from the fault on.
     StoodStill {
         /// Where it stood.
@@ -100,6 +106,7 @@ impl Doubt {
             Self::NoSuchPods { .. } => Some("matches_nothing"),
             Self::CounterFalls { .. } => Some("counter_falls"),
             Self::LeftItsPage { .. } => Some("left_its_page"),
+            Self::SeveralSeries { .. } => Some("several_series"),
             Self::BucketsDiffer { .. } | Self::StoodStill { .. } | Self::NeverMoved { .. } => None,
         }
     }
@@ -115,6 +122,7 @@ impl Doubt {
             | Self::NoSuchValue { .. }
             | Self::NoSuchPods { .. }
             | Self::CounterFalls { .. }
+            | Self::SeveralSeries { .. }
             | Self::BucketsDiffer { .. }
             | Self::StoodStill { .. }
             | Self::NeverMoved { .. } => None,
@@ -143,6 +151,12 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     ", and a pattern has to match all of a value: `{matcher}` does not match {near}"
+                )
+            }
+            Self::SeveralSeries { most } => {
+                write!(
+                    f,
+                    "the expression gave {most} series at one time, and one is needed: add them up, or select one"
                 )
             }
             Self::NoSuchPods { selector } => {
@@ -213,7 +227,12 @@ pub(super) fn doubts(indicator: &Indicator, observed: &Observed) -> Vec<Doubt> {
             found.chain(stood_still(gauge, observed)).collect()
         }
         IndicatorKind::PodsReady { selector } => no_pods(selector, observed).into_iter().collect(),
-        IndicatorKind::EventCount { .. } | IndicatorKind::PromQl(_) => Vec::new(),
+        IndicatorKind::EventCount { .. } => Vec::new(),
+        IndicatorKind::PromQl(_) => {
+            let answered = Answered::of(&indicator.name, observed, Duration::ZERO);
+            let most = answered.and_then(|answered| answered.several());
+            most.map(|most| Doubt::SeveralSeries { most }).into_iter().collect()
+        }
     }
 }
 

@@ -20,7 +20,6 @@ use crate::{
     },
     sample::{Bounds, Point, Series, is_stale},
     time::Time,
-    window::Window,
 };
 
 /// An indicator together with the series, pods or events that it is made of, found once.
@@ -121,33 +120,19 @@ impl<'a> Plan<'a> {
         Self { observed, parts, semantics, lost_counts: true }
     }
 
-    /// The plan of an indicator over what was seen of it: a server's answers where there are some,
-    /// else what was scraped and watched.
+    /// The plan of an indicator over what was seen of it, also by a server that evaluated it on a
+    /// grid of so wide a step.
     pub(super) fn of(
         indicator: &Indicator,
         observed: &'a Observed,
         interval: Option<Duration>,
+        step: Duration,
     ) -> Self {
-        let semantics = Semantics::default();
-        match Answered::of(indicator, observed) {
-            None => Self::new(&indicator.kind, observed, semantics, interval),
-            answered => {
-                Self { observed, parts: Parts::Server(answered), semantics, lost_counts: true }
-            }
+        let mut plan = Self::new(&indicator.kind, observed, Semantics::default(), interval);
+        if let Parts::Server(answered) = &mut plan.parts {
+            *answered = Answered::of(&indicator.name, observed, step);
         }
-    }
-
-    /// How much a server says was counted in a window, for an indicator that it answered.
-    pub(super) fn answered(&self, window: Window) -> Option<f64> {
-        match &self.parts {
-            Parts::Server(answered) => answered.as_ref()?.counted(window),
-            Parts::Quantile { .. }
-            | Parts::Ratio { .. }
-            | Parts::Rate { .. }
-            | Parts::Gauge { .. }
-            | Parts::PodsReady { .. }
-            | Parts::EventCount { .. } => None,
-        }
+        plan
     }
 
     /// The same, with bounds that leave out what was lost with processes that ended, and gauges

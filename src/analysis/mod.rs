@@ -5,6 +5,7 @@ mod answered;
 mod birth;
 mod blast;
 pub(crate) mod buckets;
+mod cadence;
 mod confirm;
 mod counter;
 mod doubt;
@@ -43,6 +44,7 @@ use crate::{
     time::Time,
     window::Phase,
 };
+pub(crate) use cadence::{due_after, has_until, interval};
 pub(crate) use doubt::Doubt;
 use indicator::Plan;
 pub use size::check_size;
@@ -81,14 +83,20 @@ pub(crate) fn newest(
     if !track::is_alive(indicator, observed, at) || doubtful() {
         return None;
     }
-    let plan = Plan::of(indicator, observed, hypothesis.sources.scrape_interval());
+    let interval = interval(&hypothesis.sources, indicator, observed);
+    let plan = Plan::of(indicator, observed, interval, hypothesis.phases.step);
     plan.without_lost().at(at, hypothesis.phases.step)
 }
 
 /// Up to when, at most `at`, an indicator's own series, pods or events were seen, for the guard:
 /// a value can be carried on long after the last sample. None when they never were.
-pub(crate) fn seen_until(indicator: &Indicator, observed: &Observed, at: Time) -> Option<Time> {
-    Plan::of(indicator, observed, None).seen_until(at)
+pub(crate) fn seen_until(
+    hypothesis: &Hypothesis,
+    indicator: &Indicator,
+    observed: &Observed,
+    at: Time,
+) -> Option<Time> {
+    Plan::of(indicator, observed, None, hypothesis.phases.step).seen_until(at)
 }
 
 /// What a recording says.

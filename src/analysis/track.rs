@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     PhaseTrack, Track,
+    cadence::interval,
     doubt::doubts,
     indicator::{Plan, series},
     semantics::Semantics,
@@ -26,12 +27,12 @@ use crate::{
 pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track> {
     let step = hypothesis.phases.step;
     let times = grid(observed, step);
-    let interval = hypothesis.sources.scrape_interval();
     let mut tracks: Vec<Track> = hypothesis
         .indicators
         .iter()
         .map(|indicator| {
-            let plan = Plan::of(indicator, observed, interval);
+            let interval = interval(&hypothesis.sources, indicator, observed);
+            let plan = Plan::of(indicator, observed, interval, step);
             let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
             let counts = |at: Time| is_alive(indicator, observed, at);
             let points = times.iter().filter_map(|at| {

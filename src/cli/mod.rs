@@ -12,6 +12,7 @@ mod judgement;
 mod lab;
 mod lint;
 mod log;
+mod moment;
 mod progress;
 mod report;
 mod run;
@@ -20,6 +21,7 @@ mod shell;
 mod signals;
 mod supervise;
 mod undo;
+mod verify;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -49,6 +51,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Lint(lint::LintArgs),
     Run(run::RunArgs),
+    Verify(verify::VerifyArgs),
     Judge(judge::JudgeArgs),
     Report(report::ReportArgs),
     Undo(undo::UndoArgs),
@@ -72,6 +75,7 @@ impl Cli {
             Command::Demo(args) => demo::run(args, out),
             Command::Lint(args) => lint::run(args, out),
             Command::Run(args) => run::run(args, out),
+            Command::Verify(args) => verify::run(args, out),
             Command::Judge(args) => judge::run(args, out),
             Command::Report(args) => report::run(args, out),
             Command::Undo(args) => undo::run(args, out),

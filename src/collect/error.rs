@@ -1,5 +1,7 @@
 //! Why a source cannot be observed at all.
 
+use super::prometheus::QueryError;
+
 /// A source that cannot be observed at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CollectError {
@@ -21,11 +23,25 @@ pub(crate) enum CollectError {
         /// What is wrong with it.
         why: String,
     },
-    /// This version collects from targets only.
-    #[error("collecting from the Prometheus server `{server}` is not possible in this version")]
-    PrometheusServer {
+    /// A Prometheus-compatible server that cannot be asked.
+    #[error("the server `{server}` cannot be asked")]
+    Server {
         /// Its address, without secrets.
         server: String,
+        /// What is wrong.
+        #[source]
+        source: QueryError,
+    },
+    /// A query that a server did not answer.
+    #[error("the server `{server}` did not answer the query `{query}`")]
+    Query {
+        /// Its address, without secrets.
+        server: String,
+        /// The selector or expression.
+        query: String,
+        /// What is wrong.
+        #[source]
+        source: QueryError,
     },
     /// The HTTP client could not be made.
     #[error("no HTTP client could be made")]
@@ -62,9 +78,7 @@ impl CollectError {
                 Some("a target is the full URL of a page: `http://127.0.0.1:9100/metrics`")
             }
             Self::File { .. } => Some("a relative path begins where `homeostat` is started"),
-            Self::PrometheusServer { .. } => {
-                Some("name the targets under `sources.scrape` instead")
-            }
+            Self::Server { source, .. } | Self::Query { source, .. } => source.hint(),
             Self::HttpClient(_) => None,
             Self::Kubeconfig { .. } => {
                 Some("`kubectl --kubeconfig FILE config get-contexts` shows what it holds")

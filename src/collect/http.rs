@@ -1,4 +1,4 @@
-//! One GET, bounded in time and size, and what can go wrong with it.
+//! The clients of every source, one GET that is bounded in time and size, and what can go wrong.
 
 use std::{
     error::Error as _,
@@ -112,7 +112,8 @@ impl Http {
         Ok(Answer { content_type, body, _charge: charge })
     }
 
-    fn client(&self, url: &Url) -> Result<&Client, ScrapeFailure> {
+    /// The client for an address.
+    pub(super) fn client(&self, url: &Url) -> Result<&Client, ScrapeFailure> {
         if url.scheme() != "https" {
             return Ok(&self.plain);
         }
@@ -156,7 +157,8 @@ fn builder() -> reqwest::ClientBuilder {
         .redirect(redirects)
 }
 
-fn failure(error: reqwest::Error, timeout: Duration) -> ScrapeFailure {
+/// What went wrong with a request.
+pub(super) fn failure(error: reqwest::Error, timeout: Duration) -> ScrapeFailure {
     if error.is_timeout() {
         return ScrapeFailure::Timeout(timeout);
     }

@@ -14,13 +14,13 @@ mod held;
 mod http;
 mod kubernetes;
 mod outlet;
+pub(crate) mod prometheus;
 pub(crate) mod scrape;
 mod secrets;
 pub(crate) mod seen;
 #[cfg(test)]
 mod tests;
 
-use reqwest::Url;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -31,11 +31,12 @@ use crate::{
     clock::Clock,
     frame::SourceNote,
     hypothesis::model::{MetricsSource, Sources},
+    window::Window,
 };
 use error::CollectError;
-use http::shown;
 use kubernetes::pods::PodFold;
 use outlet::{Outlet, SourceContext};
+use prometheus::{Asked, Server};
 use scrape::Scraping;
 use seen::Seen;
 
@@ -44,31 +45,33 @@ use seen::Seen;
 pub(crate) struct Collector {
     context: SourceContext,
     notes: Vec<SourceNote>,
+    server: Option<Server>,
+    asked: Asked,
 }
 
 impl Collector {
-    /// Begins to look. What is seen goes into `seen`; while its reader is behind, the collector
-    /// waits.
+    /// Begins to look; of a server, for what is `asked`. What is seen goes into `seen`; while its
+    /// reader is behind, the collector waits.
     ///
     /// A source that can never be observed is an error here. One that fails later, or a target
     /// that is not up yet, is something that was seen.
     pub(crate) async fn start(
         sources: &Sources,
+        asked: &Asked,
         clock: Clock,
         seen: mpsc::Sender<Seen>,
     ) -> Result<Self, CollectError> {
         let (outlet, tasks) = (Outlet::new(seen), TaskTracker::new());
         let context = SourceContext { clock, outlet, tasks };
-        let mut collector = Self { context, notes: Vec::new() };
+        let mut collector = Self { context, notes: Vec::new(), server: None, asked: asked.clone() };
         let context = &collector.context;
         // All that may refuse is asked before anything is begun.
-        let scraping = match &sources.metrics {
-            Some(MetricsSource::Scrape(source)) => Some(Scraping::check(source, context)?),
+        let (scraping, server) = match &sources.metrics {
+            Some(MetricsSource::Scrape(source)) => (Some(Scraping::check(source, context)?), None),
             Some(MetricsSource::Prometheus(source)) => {
-                let server = Url::parse(&source.url).map_or_else(|_| "?".to_owned(), |u| shown(&u));
-                return Err(CollectError::PrometheusServer { server });
+                (None, Some(Server::connect(source, &context.clock).await?))
             }
-            None => None,
+            None => (None, None),
         };
         let cluster = match (&sources.kubernetes, scraping.as_ref().and_then(Scraping::pods)) {
             (Some(source), Some(fold)) => Some(kubernetes::start(source, context, fold).await?),
@@ -81,13 +84,23 @@ impl Collector {
         let watched = sources.kubernetes.as_ref().zip(cluster).map(|(source, server)| {
             SourceNote::new("kubernetes", server, format!("namespace {}", source.namespace))
         });
-        collector.notes = scraped.into_iter().flatten().chain(watched).collect();
+        let followed = server.as_ref().map(|server| server.follow(asked, context));
+        collector.notes = scraped.into_iter().flatten().chain(followed).chain(watched).collect();
+        collector.server = server;
         Ok(collector)
     }
 
     /// What is looked at, without secrets.
     pub(crate) fn sources(&self) -> Vec<SourceNote> {
         self.notes.clone()
+    }
+
+    /// Asks a server for all of a window again, now that it has come to its end; of other sources,
+    /// nothing more can be had. Keep reading the channel meanwhile.
+    pub(crate) async fn again(&self, window: Window) {
+        if let Some(server) = &self.server {
+            server.again(&self.asked, window, &self.context.outlet).await;
+        }
     }
 
     /// Ends all looking and hands over what is left to say. Keep reading the channel meanwhile:

@@ -21,9 +21,9 @@ pub(super) fn certificates(path: &str) -> Result<Vec<Certificate>, CollectError>
     read.map_err(|why| CollectError::File { key: "ca_file", path: path.to_owned(), why })
 }
 
-/// The token of a file, without the blanks around it. It is read again for every scrape, because
-/// short-lived tokens are replaced while a run goes on.
-pub(super) fn token(path: &str) -> Result<String, CollectError> {
+/// The token or password of a file that a key names, without the blanks around it. It is read again
+/// each time it is needed, because short-lived tokens are replaced while a run goes on.
+pub(super) fn token(key: &'static str, path: &str) -> Result<String, CollectError> {
     let read = read(path).and_then(|text| {
         let token = text.trim();
         if token.is_empty() {
@@ -35,7 +35,7 @@ pub(super) fn token(path: &str) -> Result<String, CollectError> {
             Err(_) => Err("it has letters that no token has".to_owned()),
         }
     });
-    read.map_err(|why| CollectError::File { key: "bearer_token_file", path: path.to_owned(), why })
+    read.map_err(|why| CollectError::File { key, path: path.to_owned(), why })
 }
 
 fn read(path: &str) -> Result<String, String> {
@@ -53,6 +53,10 @@ fn read(path: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    fn bearer(path: &str) -> Result<String, CollectError> {
+        token("bearer_token_file", path)
+    }
+
     #[track_caller]
     fn check<T: std::fmt::Debug>(
         read: fn(&str) -> Result<T, CollectError>,
@@ -68,11 +72,11 @@ mod tests {
 
     #[test]
     fn a_file_that_does_not_hold_what_it_should_is_refused_without_showing_it() {
-        check(token, b" \n", "it is empty");
-        check(token, b"a\nb", "it has letters that no token has");
-        check(token, b"\xff", "stream did not contain valid UTF-8");
+        check(bearer, b" \n", "it is empty");
+        check(bearer, b"a\nb", "it has letters that no token has");
+        check(bearer, b"\xff", "stream did not contain valid UTF-8");
         check(certificates, b"hello", "it has no PEM certificate");
-        assert!(token("/nowhere").is_err() && certificates("/").is_err());
+        assert!(bearer("/nowhere").is_err() && certificates("/").is_err());
     }
 
     #[test]
@@ -80,6 +84,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         fs_err::write(&path, b" a.b-c \n").unwrap();
-        assert_eq!(token(path.to_str().unwrap()).unwrap(), "a.b-c");
+        assert_eq!(bearer(path.to_str().unwrap()).unwrap(), "a.b-c");
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::prometheus::QueryError;
 use crate::{
-    frame::{BadLine, BlindSpan, EventRow, PodRow, RawRow},
+    frame::{AnswerRow, BadLine, BlindSpan, EventRow, PodRow, QueryNote, RawRow},
     number::length,
+    sample::Series,
     time::Time,
 };
 
@@ -35,9 +37,49 @@ pub(crate) enum Seen {
         /// What is wrong.
         why: String,
     },
+    /// Samples that a server has, each series in order of time, with the marks of their ends.
+    Samples {
+        /// The series.
+        series: Vec<Series>,
+        /// Whether they were asked for before.
+        pass: Pass,
+    },
+    /// What a server answered to the expression of an indicator.
+    Answers {
+        /// In order of time.
+        rows: Vec<AnswerRow>,
+        /// Whether it was asked before.
+        pass: Pass,
+    },
+    /// A query that was given up.
+    QueryFailed {
+        /// The selector or expression.
+        query: String,
+        /// What is wrong.
+        why: QueryError,
+    },
+    /// What all queries cost so far, and what the server said besides since the last time.
+    Queries {
+        /// One for each query.
+        costs: Vec<QueryNote>,
+        /// Sentences.
+        said: Vec<String>,
+        /// Whether they were asked before.
+        pass: Pass,
+    },
     /// Each watch gave its first full list, or was refused for lack of permission. What comes
     /// after this was seen as it happened. Sent once, when there is a cluster to watch.
     Connected,
+}
+
+/// Which time it is that a server is asked for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// The first time.
+    First,
+    /// The whole run again, at its end: a server that was away has by then what it missed, and what
+    /// comes now counts in place of what came before.
+    Again,
 }
 
 /// What one scrape gave.

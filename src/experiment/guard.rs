@@ -17,8 +17,6 @@ use crate::{
 /// Watches the guards of a hypothesis while the fault is on.
 pub(super) struct Sentry {
     posts: Vec<Post>,
-    /// How far apart fresh samples are.
-    interval: Duration,
 }
 
 /// What is known of an indicator now.
@@ -28,6 +26,8 @@ pub(super) struct Look {
     pub(super) newest: Option<Point>,
     /// Up to when what it is made of was seen; none when it never was.
     pub(super) seen_until: Option<Time>,
+    /// For how long what was seen may be the newest that there is.
+    pub(super) due_after: Duration,
 }
 
 struct Post {
@@ -52,25 +52,23 @@ impl Sentry {
             name: hypothesis.indicator(guard.indicator).name.clone(),
             unwell: None,
         };
-        let interval = hypothesis.sources.scrape_interval().unwrap_or(hypothesis.phases.step);
-        Self { posts: hypothesis.guard.iter().map(post).collect(), interval }
+        Self { posts: hypothesis.guard.iter().map(post).collect() }
     }
 
     /// Looks at each indicator, in the order of the hypothesis; says why when a guard trips.
     pub(super) fn look(&mut self, now: Time, looks: &[Look]) -> Option<String> {
-        let interval = self.interval;
         let mut posts = self.posts.iter_mut();
-        posts.find_map(|post| post.look(now, *looks.get(post.guard.indicator.0)?, interval))
+        posts.find_map(|post| post.look(now, *looks.get(post.guard.indicator.0)?))
     }
 }
 
 impl Post {
-    fn look(&mut self, now: Time, look: Look, interval: Duration) -> Option<String> {
-        let Look { newest, seen_until } = look;
+    fn look(&mut self, now: Time, look: Look) -> Option<String> {
+        let Look { newest, seen_until, due_after } = look;
         let number = newest.filter(|point| !point.value.is_nan());
         let trips = self.guard.trips;
         // Blind from when the next sample was due and did not come.
-        let overdue = seen_until.map(|seen| seen.plus(interval)).filter(|due| *due < now);
+        let overdue = seen_until.map(|seen| seen.plus(due_after)).filter(|due| *due < now);
         let beyond = number.is_some_and(|point| trips.holds(point.value));
         // Only what was not counted: with a bucket alone, the value is the best that there is.
         let perhaps = number.is_some_and(|point| {
@@ -139,13 +137,15 @@ mod tests {
             for_: Duration::from_secs(3),
         };
         let post = Post { guard, name: "errors".into(), unwell: None };
-        let mut sentry = Sentry { posts: vec![post], interval: Duration::from_secs(1) };
+        let mut sentry = Sentry { posts: vec![post] };
         let mut tripped = None;
         for (second, seen) in (0..).zip(seen) {
             let at = |second: i64| Time::from_millis(second * 1000);
+            let due_after = Duration::from_secs(1);
             let look = |value, age: i64| Look {
                 newest: Some(Point::exact(at(second), value)),
                 seen_until: Some(at(second - age)),
+                due_after,
             };
             let look = match *seen {
                 Fresh(value) => look(value, 0),
@@ -153,9 +153,9 @@ mod tests {
                 UpTo(value, upper) => {
                     let point = Point::between(at(second), value, value, upper);
                     let newest = Some(Point { uncounted: 1.0, ..point });
-                    Look { newest, seen_until: Some(at(second)) }
+                    Look { newest, seen_until: Some(at(second)), due_after }
                 }
-                Nothing => Look { newest: None, seen_until: None },
+                Nothing => Look { newest: None, seen_until: None, due_after },
             };
             if let Some(why) = sentry.look(at(second), &[look]) {
                 tripped = Some((second, why.rsplit_once("tripped: ").unwrap().1.to_owned()));

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::longest_look_back;
 use crate::{
-    collect::seen::{ScrapeSeen, Seen},
+    collect::seen::{Pass, ScrapeSeen, Seen},
     frame::{Blind, BlindSpan, FaultRow, Ledger, Observed, PodRow, RawRow, SourceNote},
     hypothesis::{Hypothesis, model::IndicatorKind},
     record::{FaultNote, PhaseEdges, RecordError, Status, Writer},
@@ -15,7 +15,7 @@ use crate::{
     window::{Phase, Phases, Window},
 };
 
-/// A discovery that fails in ever new words is not noted any further.
+/// What fails in ever new words is not noted any further.
 const MOST_NOTES: usize = 100;
 
 /// The end, in memory, of a blindness that has none yet.
@@ -130,12 +130,26 @@ impl Kept {
             }
             Seen::Blind(span) => self.blind(span),
             Seen::DiscoveryFailed { address, why } => {
-                let ledger = self.ledger();
-                ledger.discovery_failed += 1;
-                let note = format!("discovery `{address}`: {why}");
-                if ledger.notes.len() < MOST_NOTES && !ledger.notes.contains(&note) {
-                    ledger.notes.push(note);
+                self.ledger().discovery_failed += 1;
+                self.note(format!("discovery `{address}`: {why}"));
+            }
+            Seen::Samples { series, pass: Pass::First } => {
+                self.observed.raw.extend(&series);
+                self.writer.series(series);
+            }
+            Seen::Samples { series, pass: Pass::Again } => self.writer.series_again(series),
+            Seen::Answers { rows, pass: Pass::First } => {
+                self.observed.answers.extend(rows.iter().cloned());
+                self.writer.answers(rows);
+            }
+            Seen::Answers { rows, pass: Pass::Again } => self.writer.answers_again(rows),
+            Seen::QueryFailed { query, why } => self.note(format!("the query `{query}`: {why}")),
+            Seen::Queries { costs, said, pass } => {
+                match pass {
+                    Pass::First => self.ledger().queries = costs,
+                    Pass::Again => costs.iter().for_each(|cost| self.ledger().add_query(cost)),
                 }
+                said.into_iter().for_each(|text| self.note(text));
             }
             Seen::Connected => {
                 self.observed.pods_watched = true;
@@ -157,6 +171,14 @@ impl Kept {
         let room = Ledger::KEPT_LINES.saturating_sub(ledger.bad_line_examples.len());
         ledger.bad_line_examples.extend(scrape.bad_line_examples.into_iter().take(room));
         self.rows(scrape.rows);
+    }
+
+    /// Keeps a sentence once.
+    fn note(&mut self, note: String) {
+        let notes = &mut self.ledger().notes;
+        if notes.len() < MOST_NOTES && !notes.contains(&note) {
+            notes.push(note);
+        }
     }
 
     fn rows(&mut self, rows: Vec<RawRow>) {

@@ -9,11 +9,13 @@ mod during;
 mod guard;
 mod keep;
 mod killing;
+mod past;
 mod stop;
 mod stretch;
 mod undo;
 mod watch;
 
+pub(crate) use past::{PastWindows, verify};
 pub(crate) use stop::{Stop, Urgency};
 pub(crate) use undo::{UNDO_TIME, UndoSetup, take_back};
 
@@ -101,6 +103,9 @@ pub(crate) enum ExperimentError {
         #[source]
         source: Elapsed,
     },
+    /// The past can only be asked of a server.
+    #[error("the past can only be asked of a server, and `sources` names no `prometheus`")]
+    NoServer,
     /// The fault needs a cluster, and none is given.
     #[error("`kill_pods` needs `sources.kubernetes`")]
     NoCluster,
@@ -154,8 +159,11 @@ async fn phases(
     if watch.until(Until::Elapsed(plan.before), progress).await?.interrupted() {
         return Ok(Status::Interrupted);
     }
-    if let Some(why) = unsteady(setup, watch) {
-        watch.end_phase();
+    let at = setup.clock.now();
+    if watch.until_seen(at, progress).await?.interrupted() {
+        return Ok(Status::Interrupted);
+    }
+    if let Some(why) = unsteady(setup, watch, at) {
         progress.note(
             setup.clock.now(),
             &format!("before is not steady, so nothing is injected: {why}"),
@@ -182,9 +190,9 @@ async fn phases(
     Ok(ended)
 }
 
-/// Why *before* is not steady; none when it is. The same function judges the recording later.
-fn unsteady(setup: &Setup, watch: &mut Watch<'_>) -> Option<String> {
-    let analysis = crate::analysis::analyse(&setup.hypothesis, watch.observed_now());
+/// Why *before*, up to a time, is not steady; none when it is. The same function judges the recording later.
+fn unsteady(setup: &Setup, watch: &mut Watch<'_>, at: Time) -> Option<String> {
+    let analysis = crate::analysis::analyse(&setup.hypothesis, watch.observed_until(at));
     let broken: Vec<String> = verdict::steady(&setup.hypothesis, &analysis)
         .into_iter()
         .filter(|check| check.outcome != Outcome::Pass)

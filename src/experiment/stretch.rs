@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::guard::Sentry;
-use crate::frame::Observed;
+use crate::{analysis, frame::Observed, time::Time};
 
 /// What a stretch of watching waits for.
 pub(super) enum Until<'p> {
     /// So much time.
     Elapsed(Duration),
+    /// Until a server has what happened up to a time, and at most `most`.
+    Has { at: Time, most: Duration },
     /// At least `least`, then until `done` says so, and at most `most`. The guard is watched.
     Done {
         least: Duration,
@@ -23,6 +25,7 @@ impl Until<'_> {
     pub(super) fn left(&self, elapsed: Duration) -> Duration {
         let planned = match self {
             Self::Elapsed(length) => length,
+            Self::Has { most, .. } => most,
             Self::Done { least, .. } if elapsed < *least => least,
             Self::Done { most, .. } => most,
         };
@@ -33,6 +36,7 @@ impl Until<'_> {
     pub(super) fn is_done(&mut self, elapsed: Duration, observed: &Observed) -> bool {
         match self {
             Self::Elapsed(_) => false,
+            Self::Has { at, .. } => analysis::has_until(observed, *at),
             Self::Done { least, done, .. } => elapsed >= *least && done(observed),
         }
     }
@@ -40,7 +44,7 @@ impl Until<'_> {
     /// The guard that looks meanwhile.
     pub(super) fn sentry(&mut self) -> Option<&mut Sentry> {
         match self {
-            Self::Elapsed(_) => None,
+            Self::Elapsed(_) | Self::Has { .. } => None,
             Self::Done { sentry, .. } => Some(sentry),
         }
     }
@@ -48,6 +52,7 @@ impl Until<'_> {
     pub(super) fn most(&self) -> Duration {
         match self {
             Self::Elapsed(length) => *length,
+            Self::Has { most, .. } => *most,
             Self::Done { most, .. } => *most,
         }
     }
@@ -56,7 +61,7 @@ impl Until<'_> {
     pub(super) fn over(&self) -> Ended {
         match self {
             Self::Elapsed(_) => Ended::Elapsed,
-            Self::Done { .. } => Ended::AtMost,
+            Self::Has { .. } | Self::Done { .. } => Ended::AtMost,
         }
     }
 }

@@ -13,29 +13,35 @@ use super::{
     ExperimentError, Progress, Setup, Stop,
     guard::{Look, Sentry},
     keep::Kept,
+    longest_look_back,
     stretch::{Ended, Until, Work},
 };
 use crate::{
     analysis,
     clock::StepWatch,
-    collect::{Collector, seen::Seen},
+    collect::{Collector, prometheus::Asked, seen::Seen},
     frame::{FaultRow, Observed},
     hypothesis::model::Indicator,
     number::length,
     record::{FaultNote, PhaseEdges, Status, Writer},
     time::Time,
-    window::Phase,
+    window::{Phase, Window},
 };
 
 /// How many observations may wait for the writer before the collectors are slowed.
 const WAITING: usize = 4096;
 /// How long the first full list of a cluster may take.
 const CONNECT: Duration = Duration::from_secs(30);
+/// How long a server is waited for that has much to tell of the time before the run.
+const FIRST_SAMPLES: Duration = Duration::from_secs(30);
 /// How often what was seen is written down: what a run that is killed can lose. The parts of an
 /// hour are 360 then, which the merge at the end reads in a fraction of a second.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// How long somebody who asked to stop is kept waiting for samples that are under way.
 const LAST_SAMPLES: Duration = Duration::from_secs(2);
+/// How long is waited for a server to have a phase: two scrapes a minute apart, and what its samples
+/// take to arrive.
+const SERVER_HAS: Duration = Duration::from_secs(130);
 
 /// A run being watched.
 pub(super) struct Watch<'a> {
@@ -89,13 +95,18 @@ impl<'a> Watch<'a> {
     async fn connected(&mut self) -> Result<(), ExperimentError> {
         let Some(sender) = self.sender.take() else { return Ok(()) };
         let sources = &self.setup.hypothesis.sources;
-        let collector = Collector::start(sources, self.setup.clock.clone(), sender).await?;
+        let asked = Asked::of(&self.setup.hypothesis, longest_look_back(&self.setup.hypothesis));
+        let collector = Collector::start(sources, &asked, self.setup.clock.clone(), sender).await?;
         self.kept.sources(collector.sources());
         self.collector = Some(collector);
         if sources.kubernetes.is_some() {
             timeout(CONNECT, self.listed())
                 .await
                 .map_err(|source| ExperimentError::NotConnected { waited: CONNECT, source })?;
+        }
+        if sources.has_server() {
+            // It is asked for what *before* looks back on, too, which may be much.
+            drop(timeout(FIRST_SAMPLES, self.answered()).await);
         }
         // A first point that is missing only because nothing was asked yet would be a gap of
         // our own making.
@@ -105,6 +116,16 @@ impl<'a> Watch<'a> {
 
     async fn listed(&mut self) {
         while !self.kept.observed().pods_watched {
+            match self.seen.recv().await {
+                Some(seen) => self.kept.see(seen),
+                None => return,
+            }
+        }
+    }
+
+    /// Keeps what arrives until a server was asked for everything once.
+    async fn answered(&mut self) {
+        while self.kept.ledger().queries.is_empty() {
             match self.seen.recv().await {
                 Some(seen) => self.kept.see(seen),
                 None => return,
@@ -161,10 +182,23 @@ impl<'a> Watch<'a> {
         self.during_ended_by
     }
 
-    /// What was seen so far, with the newest phase ending now.
-    pub(super) fn observed_now(&mut self) -> &Observed {
-        self.end_phase();
+    /// What was seen so far, with the newest phase ending at a time.
+    pub(super) fn observed_until(&mut self, at: Time) -> &Observed {
+        self.kept.end_phase(at);
         self.kept.observed_in_phases()
+    }
+
+    /// Watches on until the source has what happened up to a time. What we see ourselves is there at
+    /// once; a server scrapes when it does, and its samples arrive later.
+    pub(super) async fn until_seen(
+        &mut self,
+        at: Time,
+        progress: &mut dyn Progress,
+    ) -> Result<Ended, ExperimentError> {
+        if !self.setup.hypothesis.sources.has_server() {
+            return Ok(Ended::Done);
+        }
+        self.until(Until::Has { at, most: SERVER_HAS }, progress).await
     }
 
     /// Where it is recorded.
@@ -333,8 +367,9 @@ impl<'a> Watch<'a> {
         let now = self.setup.clock.now();
         let (hypothesis, observed) = (&self.setup.hypothesis, self.kept.observed());
         let look = |indicator: &Indicator| Look {
+            due_after: analysis::due_after(hypothesis, indicator, observed),
             newest: analysis::newest(hypothesis, indicator, observed, now),
-            seen_until: analysis::seen_until(indicator, observed, now),
+            seen_until: analysis::seen_until(hypothesis, indicator, observed, now),
         };
         hypothesis.indicators.iter().map(look).collect()
     }
@@ -405,6 +440,12 @@ impl<'a> Watch<'a> {
             Status::NotInjected | Status::Interrupted | Status::Incomplete => Duration::ZERO,
         };
         self.keep_for(wait).await;
+        let whole = self.kept.observed_in_phases().phases.whole();
+        if let Some(whole) = whole.filter(|_| self.setup.hypothesis.sources.has_server())
+            && matches!(status, Status::Complete | Status::GuardTripped)
+        {
+            self.whole_again(whole, progress).await;
+        }
         let Some(collector) = self.collector.take() else { return };
         let (seen, kept) = (&mut self.seen, &mut self.kept);
         // The collector hands its last words over before it ends.
@@ -414,5 +455,26 @@ impl<'a> Watch<'a> {
             }
         };
         tokio::join!(collector.stop(), draining);
+    }
+
+    /// Waits until a server has the whole run, and asks for all of it once more.
+    async fn whole_again(&mut self, whole: Window, progress: &mut dyn Progress) {
+        if let Err(error) = self.until_seen(whole.end, progress).await {
+            // The close comes next, and says why it cannot be saved.
+            tracing::debug!(error = &error as &dyn std::error::Error, "not saved");
+        }
+        let (Some(collector), seen, kept) = (&self.collector, &mut self.seen, &mut self.kept)
+        else {
+            return;
+        };
+        let again = collector.again(whole);
+        tokio::pin!(again);
+        loop {
+            tokio::select! {
+                biased;
+                Some(last) = seen.recv() => kept.see(last),
+                () = &mut again => return,
+            }
+        }
     }
 }

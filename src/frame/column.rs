@@ -11,7 +11,7 @@ use polars::prelude::{
     NamedFrom as _, NewChunkedArray as _, PlSmallStr, Series, StringChunked, TimeUnit,
 };
 
-use super::{AnswerPart, FaultAction};
+use super::FaultAction;
 use crate::{sample::Labels, time::Time, window::Phase};
 
 /// The most bytes of one text in a table: a label set, a message, what a command printed. A
@@ -391,9 +391,6 @@ as_text!(Phase, "a phase", |phase| phase.name().to_owned(), |text| Self::ALL
 as_text!(FaultAction, "an action", |action| action.name().to_owned(), |text| Self::ALL
     .into_iter()
     .find(|action| action.name() == text));
-as_text!(AnswerPart, "a part of an indicator", |part| part.name().to_owned(), |text| Self::ALL
-    .into_iter()
-    .find(|part| part.name() == text));
 as_text!(Labels, "a JSON object of texts", Labels::to_json, |text| Self::from_json("", text).ok());
 
 impl Cell for Vec<String> {

@@ -24,6 +24,9 @@ pub struct Ledger {
     pub kubernetes_watched: bool,
     /// When a watch was not connected: resource, from, to.
     pub blind: Vec<BlindSpan>,
+    /// What a server was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<QueryNote>,
     /// Anything else that a reader must know, as sentences.
     pub notes: Vec<String>,
 }
@@ -31,6 +34,22 @@ pub struct Ledger {
 impl Ledger {
     /// How many bad lines are kept as examples.
     pub const KEPT_LINES: usize = 20;
+
+    /// Adds what a query cost that may have been asked before.
+    pub(crate) fn add_query(&mut self, more: &QueryNote) {
+        let Some(known) = self.queries.iter_mut().find(|known| known.query == more.query) else {
+            self.queries.push(more.clone());
+            return;
+        };
+        known.answered += more.answered;
+        known.series = known.series.max(more.series);
+        known.samples += more.samples;
+        known.bytes += more.bytes;
+        known.seconds += more.seconds;
+        for (class, times) in &more.failed {
+            *known.failed.entry(class.clone()).or_default() += times;
+        }
+    }
 }
 
 /// A line of exposition text that could not be read.
@@ -61,10 +80,31 @@ pub struct BlindSpan {
     pub why: String,
 }
 
+/// A query that a server was asked, and what it cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QueryNote {
+    /// The selector or expression.
+    pub query: String,
+    /// How often it was answered: for one stretch of time after the other.
+    pub answered: u64,
+    /// How often it was given up, by class: `refused`, `too_costly`, `unavailable`, `silent`,
+    /// `unreachable`, `broken`, `not_prometheus`, `too_large`, `not_asked`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, u64>,
+    /// The most series of one answer.
+    pub series: u64,
+    /// Samples of all answers.
+    pub samples: u64,
+    /// Bytes of all answers, after decompression.
+    pub bytes: u64,
+    /// From question to answer, all together; queries run at the same time.
+    pub seconds: f64,
+}
+
 /// A source of data, without its secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceNote {
-    /// `scrape`, `http_sd`, `file_sd`, `pods`, `kubernetes`.
+    /// `scrape`, `http_sd`, `file_sd`, `pods`, `prometheus`, `kubernetes`.
     pub kind: String,
     /// Its address, user information and query removed.
     pub address: String,

@@ -12,8 +12,8 @@ mod table;
 
 pub(crate) use answers::Answers;
 pub(crate) use column::FrameError;
-pub use ledger::{BadLine, BlindSpan, Ledger, SourceNote};
-pub use rows::{AnswerPart, AnswerRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan};
+pub use ledger::{BadLine, BlindSpan, Ledger, QueryNote, SourceNote};
+pub use rows::{AnswerRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan};
 pub(crate) use rows::{Blind, CheckRow, Finished, SampleRow, Watched};
 
 pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, RawColumns, SeriesName};

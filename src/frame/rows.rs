@@ -208,44 +208,16 @@ pub struct RawRow {
 /// One value that a server answered: a row of `answers.parquet`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnswerRow {
-    /// The indicator that was asked about.
+    /// The indicator that was asked about, or [`Answers::NEWEST_SCRAPE`].
+    ///
+    /// [`Answers::NEWEST_SCRAPE`]: super::Answers::NEWEST_SCRAPE
     pub indicator: String,
-    /// Which part of it.
-    pub part: AnswerPart,
-    /// The labels of the answer's series: `le` of a bucket, say.
+    /// The labels of the answer's series.
     pub labels: Labels,
     /// For which time.
     pub time: Time,
     /// The value; NaN as it came.
     pub value: f64,
-}
-
-/// The part of an indicator that a server is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AnswerPart {
-    /// The indicator itself.
-    Value,
-    /// The part of a ratio, as a rate.
-    Part,
-    /// Its whole, as a rate.
-    Whole,
-    /// The buckets of a histogram, as rates.
-    Buckets,
-}
-
-impl AnswerPart {
-    /// All parts.
-    pub const ALL: [Self; 4] = [Self::Value, Self::Part, Self::Whole, Self::Buckets];
-
-    /// The word for it on disk.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Value => "value",
-            Self::Part => "part",
-            Self::Whole => "whole",
-            Self::Buckets => "buckets",
-        }
-    }
 }
 
 /// One point of an indicator: a row of `samples.parquet`.

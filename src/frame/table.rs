@@ -6,8 +6,8 @@
 use polars::prelude::{Column, DataFrame};
 
 use super::{
-    AnswerPart, AnswerRow, CheckRow, EventRow, FaultAction, FaultRow, Finished, FrameError, PodRow,
-    ReadySpan, SampleRow,
+    AnswerRow, CheckRow, EventRow, FaultAction, FaultRow, Finished, FrameError, PodRow, ReadySpan,
+    SampleRow,
     column::{Cell, Field, View},
 };
 use crate::{sample::Labels, time::Time, window::Phase};
@@ -104,7 +104,6 @@ table!(FaultRow, "fault", {
 
 table!(AnswerRow, "answers", {
     indicator: String,
-    part: AnswerPart,
     labels: Labels,
     time: Time,
     value: f64,

@@ -12,6 +12,7 @@ pub mod load;
 pub(crate) mod model;
 mod printable;
 pub(crate) mod problem;
+pub(crate) mod queries;
 mod raw;
 mod recordable;
 pub(crate) mod schema;

@@ -6,7 +6,7 @@
 
 use super::{
     Hypothesis, Reading, check,
-    model::{Fault, MetricsSource, PrometheusSource, ScrapeSource, Sources},
+    model::{Fault, Login, MetricsSource, PrometheusSource, ScrapeSource, Sources},
 };
 use crate::redact::{REDACTED, Secrets};
 
@@ -118,8 +118,13 @@ fn free_texts(hypothesis: &Hypothesis) -> Vec<&str> {
             let addresses = targets.iter().chain(http_sd).chain(file_sd);
             texts.extend(addresses.chain(ca_file).chain(bearer_token_file).map(String::as_str));
         }
-        Some(MetricsSource::Prometheus(PrometheusSource { url, bearer_token_file })) => {
-            texts.extend([url].into_iter().chain(bearer_token_file).map(String::as_str));
+        Some(MetricsSource::Prometheus(PrometheusSource { url, login, ca_file })) => {
+            let login = match login {
+                Login::None => Vec::new(),
+                Login::BearerToken { file } => vec![file],
+                Login::Basic { username, password_file } => vec![username, password_file],
+            };
+            texts.extend([url].into_iter().chain(login).chain(ca_file).map(String::as_str));
         }
         None => {}
     }

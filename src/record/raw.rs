@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     frame::{POINT_COLUMNS, RawColumns, RawRow, SeriesName, points},
-    sample::Labels,
+    sample::{Labels, Series},
     time::Time,
 };
 
@@ -31,6 +31,8 @@ pub(super) struct RawBuffer {
     unsaved: RawColumns,
     parts: Vec<Part>,
     late: u64,
+    /// Whether samples may stand in several parts, and out of order.
+    again: bool,
 }
 
 /// A part that was written: its series in the order of the file, and how many samples of each.
@@ -57,6 +59,39 @@ impl RawBuffer {
             *newest = time;
             self.unsaved.push(place, time, value);
         }
+    }
+
+    /// Appends series, as [`RawBuffer::push`] does samples.
+    pub(super) fn push_series(&mut self, all: Vec<Series>) {
+        for Series { labels, times, values, .. } in all {
+            let place = self.place(labels);
+            for (time, value) in times.into_iter().zip(values) {
+                let newest = &mut self.newest[place as usize];
+                if time <= *newest {
+                    self.late += 1;
+                    continue;
+                }
+                *newest = time;
+                self.unsaved.push(place, time, value);
+            }
+        }
+    }
+
+    /// Appends series that may have been appended before: of samples of one time, the last counts,
+    /// and the merge puts all of them in order.
+    pub(super) fn push_again(&mut self, all: Vec<Series>) {
+        self.again = true;
+        for Series { labels, times, values, .. } in all {
+            let place = self.place(labels);
+            for (time, value) in times.into_iter().zip(values) {
+                self.unsaved.push(place, time, value);
+            }
+        }
+    }
+
+    /// How many samples are not yet saved.
+    pub(super) fn unsaved(&self) -> usize {
+        self.unsaved.len()
     }
 
     fn place(&mut self, labels: Labels) -> u32 {
@@ -145,8 +180,15 @@ impl RawBuffer {
                 for rank in band {
                     let of_series;
                     (of_series, rest) = rest.split_at(plan.counts[rank]);
+                    let place = plan.order.places[rank];
+                    if self.again {
+                        for (time, value) in last_of_each_time(of_series.to_vec()) {
+                            file.push(place, time, value)?;
+                        }
+                        continue;
+                    }
                     for (time, value) in of_series {
-                        file.push(plan.order.places[rank], *time, *value)?;
+                        file.push(place, *time, *value)?;
                     }
                 }
             }
@@ -198,6 +240,16 @@ impl RawBuffer {
         }
         Ok(samples)
     }
+}
+
+/// Samples in order of time, of those of one time the one that came last.
+fn last_of_each_time(mut samples: Vec<(Time, f64)>) -> Vec<(Time, f64)> {
+    // Stable, so that those of one time stay as they came.
+    samples.sort_by_key(|(time, _)| *time);
+    samples.reverse();
+    samples.dedup_by_key(|(time, _)| *time);
+    samples.reverse();
+    samples
 }
 
 /// Series in the order of their names. A rank is a place in that order.

@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        frame::{AnswerPart, BlindSpan},
+        frame::BlindSpan,
         record::{
             Writer, atomic,
             parquet::write_table,
@@ -302,14 +302,14 @@ mod tests {
     }
 
     fn answer(value: f64) -> AnswerRow {
-        let (indicator, part) = ("p99".to_owned(), AnswerPart::Buckets);
+        let indicator = "p99".to_owned();
         let labels = labels(&[("le", "0.5")]);
-        AnswerRow { indicator, part, labels, time: at(5), value }
+        AnswerRow { indicator, labels, time: at(5), value }
     }
 
     fn answered(dir: &Utf8Path) -> Vec<f64> {
         let answers = open(dir).unwrap().observed.answers;
-        let series = answers.of("p99", AnswerPart::Buckets).into_iter().flatten();
+        let series = answers.of("p99").into_iter().flatten();
         series.flat_map(|series| series.values.clone()).collect()
     }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     frame::{AnswerRow, EventRow, FaultRow, PodRow, RawRow, Table as _},
     redact::Secrets,
+    sample::Series,
 };
 
 /// A run that is being recorded.
@@ -83,6 +84,22 @@ impl Writer {
         self.raw.push(rows);
     }
 
+    /// Keeps raw samples of series for the next save.
+    pub(crate) fn series(&mut self, series: Vec<Series>) {
+        self.raw.push_series(series);
+    }
+
+    /// Keeps raw samples that were asked for again: each counts in place of one of the same series
+    /// and time, and may be older than those that are kept.
+    pub(crate) fn series_again(&mut self, series: Vec<Series>) {
+        self.raw.push_again(series);
+    }
+
+    /// How many raw samples wait for the next save.
+    pub(crate) fn unsaved(&self) -> usize {
+        self.raw.unsaved()
+    }
+
     /// Keeps what is known of a pod, in place of what was known of the same uid.
     pub fn pod(&mut self, row: PodRow) {
         match self.pod_places.get(&row.uid) {
@@ -109,6 +126,15 @@ impl Writer {
 
     /// Keeps what a server answered.
     pub fn answers(&mut self, rows: impl IntoIterator<Item = AnswerRow>) {
+        self.answers.extend(rows);
+    }
+
+    /// Keeps what a server answered to the same expressions again, in place of what it answered
+    /// before for the same times.
+    pub(crate) fn answers_again(&mut self, rows: Vec<AnswerRow>) {
+        let Some((first, last)) = rows.first().zip(rows.last()) else { return };
+        let (indicator, from, to) = (first.indicator.clone(), first.time, last.time);
+        self.answers.retain(|row| row.indicator != indicator || row.time < from || row.time > to);
         self.answers.extend(rows);
     }
 
@@ -157,12 +183,7 @@ impl Writer {
             return Ok(());
         }
         self.answers.sort_by(|a, b| {
-            (&a.indicator, a.part, &a.labels, a.time).cmp(&(
-                &b.indicator,
-                b.part,
-                &b.labels,
-                b.time,
-            ))
+            (&a.indicator, &a.labels, a.time).cmp(&(&b.indicator, &b.labels, b.time))
         });
         write_table(&self.dir, &self.answers)
     }

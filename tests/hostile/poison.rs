@@ -130,6 +130,7 @@ pub(super) fn manifest() -> Manifest {
             }],
             discovery_failed: 3,
             kubernetes_watched: true,
+            queries: Vec::new(),
             blind: vec![BlindSpan {
                 resource: bad("resource"),
                 from: at(50),

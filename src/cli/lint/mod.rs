@@ -11,7 +11,9 @@ use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 
 pub(super) use self::json::schema as json_schema;
 use super::exit::Exit;
-use crate::hypothesis::{self, Code, Problem, Problems, Reading, load, load::LoadError};
+use crate::hypothesis::{
+    self, Code, Hypothesis, Problem, Problems, Reading, load, load::LoadError,
+};
 
 /// Show every problem of hypothesis files, each with line, code and hint
 ///
@@ -28,6 +30,9 @@ pub(super) struct LintArgs {
     /// End with 2 for warnings, too
     #[arg(long)]
     strict: bool,
+    /// Print the PromQL of each indicator, too, and what a Prometheus server is asked for
+    #[arg(long, conflicts_with = "code")]
+    explain: bool,
     /// Print what a code means, with an example of each kind, and lint nothing
     #[arg(long, value_name = "CODE", conflicts_with = "files", hide_possible_values = true,
           value_parser = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.text())))]
@@ -47,6 +52,8 @@ enum LintFormat {
 /// A file with what is wrong with it.
 struct Linted {
     problems: Problems,
+    /// None with an error.
+    hypothesis: Option<Hypothesis>,
     /// Whether there was a text to look at.
     read: bool,
 }
@@ -58,7 +65,7 @@ pub(super) fn run(args: &LintArgs, out: &mut dyn Write) -> anyhow::Result<Exit> 
     }
     let linted = lint(&args.files);
     match args.format {
-        LintFormat::Text => text(&linted, out)?,
+        LintFormat::Text => text(&linted, args.explain, out)?,
         LintFormat::Json => json::write(&linted, out)?,
         LintFormat::Github => github::write(&linted, out)?,
     }
@@ -95,14 +102,14 @@ fn one(file: &Utf8Path) -> Linted {
             let name = if file == "-" { "stdin" } else { file.as_str() };
             let variables = |name: &str| std::env::var(name).ok();
             let checked = hypothesis::check(&text, name, Reading::ToRun(&variables));
-            Linted { problems: checked.problems, read: true }
+            Linted { problems: checked.problems, hypothesis: checked.hypothesis, read: true }
         }
         Err(error) => unread(&error),
     }
 }
 
 fn unread(error: &LoadError) -> Linted {
-    Linted { problems: error.problems(), read: error.is_about_the_text() }
+    Linted { problems: error.problems(), hypothesis: None, read: error.is_about_the_text() }
 }
 
 /// That a file could not be looked at outweighs what was found in others: nobody may take the
@@ -118,12 +125,15 @@ fn exit(linted: &[Linted], strict: bool) -> Exit {
     }
 }
 
-fn text(linted: &[Linted], out: &mut dyn Write) -> anyhow::Result<()> {
-    for Linted { problems, .. } in linted {
+fn text(linted: &[Linted], explain: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    for Linted { problems, hypothesis, .. } in linted {
         if !problems.is_empty() {
             writeln!(out, "{}\n", problems.render(true))?;
         }
         writeln!(out, "{}", summary(problems))?;
+        if let Some(hypothesis) = hypothesis.as_ref().filter(|_| explain) {
+            write!(out, "{}", explained::promql(hypothesis))?;
+        }
     }
     let codes = linted.iter().flat_map(|one| &one.problems).map(|problem| problem.code);
     if let Some(code) = codes.min_by_key(|code| code.severity()) {

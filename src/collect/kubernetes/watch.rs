@@ -404,6 +404,10 @@ mod tests {
                 Seen::Scrape(_)
                 | Seen::TargetGone { .. }
                 | Seen::Event(_)
+                | Seen::Samples { .. }
+                | Seen::Answers { .. }
+                | Seen::QueryFailed { .. }
+                | Seen::Queries { .. }
                 | Seen::DiscoveryFailed { .. } => panic!("{seen:?}"),
             })
             .collect()

@@ -56,7 +56,7 @@ impl Scraping {
     ) -> Result<Self, CollectError> {
         let trusted = source.ca_file.as_deref().map(secrets::certificates).transpose()?;
         if let Some(path) = &source.bearer_token_file {
-            secrets::token(path)?;
+            secrets::token("bearer_token_file", path)?;
         }
         let relabel = Relabel::of(source);
         let mut fixed = Vec::new();

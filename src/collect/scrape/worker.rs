@@ -110,7 +110,8 @@ impl Scraper {
     /// The token for targets, when there is one.
     async fn token(&self) -> Result<Option<String>, ScrapeFailure> {
         let Some(path) = self.source.bearer_token_file.clone() else { return Ok(None) };
-        let read = tokio::task::spawn_blocking(move || secrets::token(&path)).await;
+        let read =
+            tokio::task::spawn_blocking(move || secrets::token("bearer_token_file", &path)).await;
         let token = read.expect("reading a file does not panic");
         token.map(Some).map_err(|error| ScrapeFailure::Other(error.to_string()))
     }

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     collect::{
         Collector,
+        prometheus::Asked,
         scrape::{open_files::OpenFiles, target::Target, testing},
         seen::{ScrapeSeen, Seen},
     },
@@ -66,7 +67,7 @@ async fn collect(source: ScrapeSource) -> (Collector, mpsc::Receiver<Seen>) {
 async fn collect_into(source: ScrapeSource, room: usize) -> (Collector, mpsc::Receiver<Seen>) {
     let (sender, seen) = mpsc::channel(room);
     let sources = Sources { metrics: Some(MetricsSource::Scrape(source)), kubernetes: None };
-    (Collector::start(&sources, Clock::system(), sender).await.unwrap(), seen)
+    (Collector::start(&sources, &Asked::default(), Clock::system(), sender).await.unwrap(), seen)
 }
 
 /// What can be seen without a cluster.
@@ -82,9 +83,14 @@ async fn next(seen: &mut mpsc::Receiver<Seen>) -> Told {
         Seen::Scrape(scrape) => Told::Scrape(scrape),
         Seen::TargetGone { target, .. } => Told::Gone(target),
         Seen::DiscoveryFailed { address, why } => Told::Failed { address, why },
-        other @ (Seen::Pod(_) | Seen::Event(_) | Seen::Blind(_) | Seen::Connected) => {
-            panic!("{other:?}")
-        }
+        other @ (Seen::Pod(_)
+        | Seen::Event(_)
+        | Seen::Blind(_)
+        | Seen::Samples { .. }
+        | Seen::Answers { .. }
+        | Seen::QueryFailed { .. }
+        | Seen::Queries { .. }
+        | Seen::Connected) => panic!("{other:?}"),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     collect::{
         Collector,
+        prometheus::Asked,
         scrape::testing,
         seen::{ScrapeFailure, ScrapeSeen, Seen},
     },
@@ -87,7 +88,8 @@ async fn say(mut stream: TcpStream, says: Says) -> std::io::Result<()> {
 async fn scrape(source: ScrapeSource) -> ScrapeSeen {
     let (sender, mut seen) = mpsc::channel(8);
     let sources = Sources { metrics: Some(MetricsSource::Scrape(source)), kubernetes: None };
-    let _collector = Collector::start(&sources, Clock::system(), sender).await.unwrap();
+    let _collector =
+        Collector::start(&sources, &Asked::default(), Clock::system(), sender).await.unwrap();
     let next = tokio::time::timeout(Duration::from_secs(30), seen.recv()).await;
     let Some(Seen::Scrape(scrape)) = next.expect("it hangs") else { panic!("no scrape") };
     scrape
@@ -230,7 +232,8 @@ async fn a_target_that_hangs_makes_no_other_late() {
     source.timeout = Duration::from_secs(600);
     let (sender, mut seen) = mpsc::channel(8);
     let sources = Sources { metrics: Some(MetricsSource::Scrape(source)), kubernetes: None };
-    let _collector = Collector::start(&sources, Clock::system(), sender).await.unwrap();
+    let _collector =
+        Collector::start(&sources, &Asked::default(), Clock::system(), sender).await.unwrap();
     for _ in 0..5 {
         let next = tokio::time::timeout(Duration::from_secs(30), seen.recv()).await.unwrap();
         let Some(Seen::Scrape(scrape)) = next else { panic!("{next:?}") };

@@ -18,6 +18,7 @@ use crate::{
     collect::{
         Collector,
         http::install_tls,
+        prometheus::Asked,
         scrape::testing,
         seen::{ScrapeSeen, Seen},
     },
@@ -65,7 +66,8 @@ async fn scrape(change: impl FnOnce(&mut ScrapeSource)) -> ScrapeSeen {
     change(&mut source);
     let (sender, mut seen) = mpsc::channel(8);
     let sources = Sources { metrics: Some(MetricsSource::Scrape(source)), kubernetes: None };
-    let _collector = Collector::start(&sources, Clock::system(), sender).await.unwrap();
+    let _collector =
+        Collector::start(&sources, &Asked::default(), Clock::system(), sender).await.unwrap();
     let next = tokio::time::timeout(Duration::from_secs(30), seen.recv()).await.unwrap();
     let Some(Seen::Scrape(scrape)) = next else { panic!("{next:?}") };
     scrape

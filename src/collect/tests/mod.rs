@@ -99,7 +99,8 @@ impl Scene {
             timeout,
         );
         let (sender, seen) = mpsc::channel(64);
-        let collector = Collector::start(&source, Clock::system(), sender).await.unwrap();
+        let collector =
+            Collector::start(&source, &Asked::default(), Clock::system(), sender).await.unwrap();
         Self { pages, base, seen, collector }
     }
 
@@ -205,7 +206,8 @@ async fn a_target_where_nobody_listens_is_refused() {
     drop(listener);
     let (sender, mut seen) = mpsc::channel(8);
     let sources = source(vec![address], Vec::new());
-    let _collector = Collector::start(&sources, Clock::system(), sender).await.unwrap();
+    let _collector =
+        Collector::start(&sources, &Asked::default(), Clock::system(), sender).await.unwrap();
     let Some(Seen::Scrape(scrape)) = seen.recv().await else { panic!("a scrape") };
     is_down(&scrape, "refused");
 }
@@ -288,7 +290,8 @@ async fn sources_are_noted_without_their_secrets() {
 
 async fn check_refused(sources: &Sources, want: &str) {
     let (sender, _seen) = mpsc::channel(1);
-    let error = Collector::start(sources, Clock::system(), sender).await.unwrap_err();
+    let error =
+        Collector::start(sources, &Asked::default(), Clock::system(), sender).await.unwrap_err();
     assert_eq!(error.to_string(), want);
     assert!(error.hint().is_some());
 }
@@ -325,16 +328,6 @@ async fn a_source_that_can_never_be_observed_is_an_error() {
     check_refused(
         &source(vec!["ftp://me:pass@h/".to_owned()], Vec::new()),
         "`ftp://h/` cannot be scraped: `ftp` is neither http nor https",
-    )
-    .await;
-    let server = crate::hypothesis::model::PrometheusSource {
-        url: "http://me:pass@p:9090".to_owned(),
-        bearer_token_file: None,
-    };
-    let sources = Sources { metrics: Some(MetricsSource::Prometheus(server)), kubernetes: None };
-    check_refused(
-        &sources,
-        "collecting from the Prometheus server `http://p:9090/` is not possible in this version",
     )
     .await;
 }

@@ -135,6 +135,7 @@ fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<Parts> {
     let (kind, value) = fields.exactly_one(&kinds, &mut cx.problems)?;
     let source = match kind {
         "pods_ready" | "event_count" => SourceKind::Kubernetes,
+        "promql" => SourceKind::Server,
         _ => SourceKind::Metrics,
     };
     cx.need(source, entry.span, what.as_str());
@@ -166,9 +167,6 @@ fn kind(node: &Node, entry: &mut Entry, cx: &mut Context<'_>) -> Option<Parts> {
             Some((IndicatorKind::EventCount { filter: events(value, cx)? }, Unit::None))
         }
         _ => {
-            let span = fields.key("promql").map_or(node.span, |key| key.span);
-            let hint = "`quantile`, `ratio`, `rate` and `gauge` read the scraped samples";
-            cx.unsupported(span, "an indicator by `promql`", hint);
             let query = fields::text(value, "`promql`", &mut cx.problems)?;
             Some((IndicatorKind::PromQl(query.to_owned()), Unit::None))
         }

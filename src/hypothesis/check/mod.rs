@@ -57,10 +57,13 @@ struct Need {
     what: String,
 }
 
-/// The two kinds of source.
+/// The kinds of source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SourceKind {
+    /// Targets or a server.
     Metrics,
+    /// A server: only that can evaluate an expression.
+    Server,
     Kubernetes,
 }
 

@@ -212,6 +212,14 @@ pub(super) fn sources_are_there(root: &Fields<'_>, cx: &mut Context<'_>) {
             "a source of metrics",
             "such as `sources: {scrape: {targets: [\"http://127.0.0.1:9100/metrics\"]}}`",
         ),
+        (
+            SourceKind::Server,
+            named(&["prometheus"]),
+            Code::NoMetricsSource,
+            "a Prometheus server to evaluate it",
+            "name one: `sources: {prometheus: {url: \"${PROMETHEUS_URL}\"}}`; or use `quantile`, \
+             `ratio`, `rate` or `gauge`, which targets answer, too",
+        ),
     ];
     for (kind, there, code, what, hint) in rules {
         let mut needs = cx.needs.iter().filter(|need| need.from == kind);

@@ -5,7 +5,7 @@ use crate::hypothesis::{
     Reading,
     code::Code,
     fields::{self, Fields},
-    model::{KubernetesSource, MetricsSource, PrometheusSource, Sources},
+    model::{KubernetesSource, Login, MetricsSource, PrometheusSource, Sources},
     problem::Problem,
     raw::{Node, Value},
     substitute::{NotSubstituted, substitute},
@@ -15,7 +15,10 @@ use crate::hypothesis::{
 /// The keys of `sources`.
 pub(in crate::hypothesis) const KEYS: &[&str] = &["scrape", "prometheus", "kubernetes"];
 /// The keys of `prometheus`.
-pub(in crate::hypothesis) const PROMETHEUS_KEYS: &[&str] = &["url", "bearer_token_file"];
+pub(in crate::hypothesis) const PROMETHEUS_KEYS: &[&str] =
+    &["url", "bearer_token_file", "basic_auth", "ca_file"];
+/// The keys of `basic_auth`.
+pub(in crate::hypothesis) const BASIC_AUTH_KEYS: &[&str] = &["username", "password_file"];
 /// The keys of `kubernetes`.
 pub(in crate::hypothesis) const KUBERNETES_KEYS: &[&str] = &["namespace", "kubeconfig", "context"];
 
@@ -34,12 +37,7 @@ pub(super) fn sources(node: &Node, cx: &mut Context<'_>) -> Option<Sources> {
             return None;
         }
         (Some(scrape), None) => Some(MetricsSource::Scrape(scrape?)),
-        (None, Some(server)) => {
-            let span = fields.key("prometheus").map_or(fields.span, |key| key.span);
-            let hint = "`scrape` reads the `/metrics` pages themselves";
-            cx.unsupported(span, "a Prometheus server as a source", hint);
-            Some(MetricsSource::Prometheus(server?))
-        }
+        (None, Some(server)) => Some(MetricsSource::Prometheus(server?)),
         (None, None) => None,
     };
     let kubernetes = match kubernetes {
@@ -62,8 +60,36 @@ fn prometheus(node: &Node, cx: &mut Context<'_>) -> Option<PrometheusSource> {
         }
         Some(base)
     });
-    let bearer_token_file = optional(&fields, "bearer_token_file", cx);
-    Some(PrometheusSource { url: url?, bearer_token_file })
+    let login = login(&fields, cx);
+    let ca_file = optional(&fields, "ca_file", cx);
+    Some(PrometheusSource { url: url?, login: login?, ca_file })
+}
+
+fn login(fields: &Fields<'_>, cx: &mut Context<'_>) -> Option<Login> {
+    let token = optional(fields, "bearer_token_file", cx);
+    let basic = fields.get("basic_auth").map(|node| basic_auth(node, cx));
+    match (token, basic) {
+        (Some(_), Some(_)) => {
+            let span = fields.key("basic_auth").map_or(fields.span, |key| key.span);
+            let message = "`bearer_token_file` and `basic_auth` exclude each other";
+            let hint = "a server is told once who asks; keep one of them";
+            cx.report(Problem::new(Code::ExactlyOne, span, message).hint(hint));
+            None
+        }
+        (Some(file), None) => Some(Login::BearerToken { file }),
+        (None, Some(basic)) => basic,
+        (None, None) => Some(Login::None),
+    }
+}
+
+fn basic_auth(node: &Node, cx: &mut Context<'_>) -> Option<Login> {
+    let fields = Fields::of(node, "`basic_auth`", BASIC_AUTH_KEYS, &mut cx.problems)?;
+    let username = fields.need("username", "username: homeostat", &mut cx.problems);
+    let username = username.and_then(|node| required(node, "`username`", cx));
+    let file = "password_file: /var/run/secrets/password";
+    let file = fields.need("password_file", file, &mut cx.problems);
+    let file = file.and_then(|node| required(node, "`password_file`", cx));
+    Some(Login::Basic { username: username?, password_file: file? })
 }
 
 fn kubernetes(node: &Node, cx: &mut Context<'_>) -> Option<KubernetesSource> {

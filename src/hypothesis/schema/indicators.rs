@@ -92,7 +92,7 @@ pub(super) fn indicator() -> Value {
                 &[("event_count", events)],
             ),
             object(
-                "An expression for a Prometheus server (not carried out by this version).",
+                "An expression that a Prometheus server evaluates.",
                 &["promql"],
                 &[("promql", of("words")), ("unit", unit())],
             ),

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{exactly_one, object, of, said, scrape::scrape};
-use crate::hypothesis::check::{fault::SINCE_WORDS, objectives::LEVEL_KEYS};
+use crate::hypothesis::check::{
+    fault::SINCE_WORDS, objectives::LEVEL_KEYS, sources::BASIC_AUTH_KEYS,
+};
 
 /// The whole file.
 pub(super) fn hypothesis() -> Value {
@@ -99,14 +101,31 @@ fn phases() -> Value {
 }
 
 fn sources() -> Value {
-    let prometheus = object(
-        "A Prometheus-compatible server (not carried out by this version).",
+    let basic_auth = object(
+        "The user that the server is asked as.",
+        BASIC_AUTH_KEYS,
+        &[
+            ("username", said("Its name.", "substituted")),
+            ("password_file", said("A file with its password.", "substituted")),
+        ],
+    );
+    let mut prometheus = object(
+        "A Prometheus-compatible server.",
         &["url"],
         &[
             ("url", of("address")),
             ("bearer_token_file", said("A file with the bearer token.", "substituted")),
+            ("basic_auth", basic_auth),
+            (
+                "ca_file",
+                said(
+                    "PEM certificates that `https` is trusted by; by default the machine's.",
+                    "substituted",
+                ),
+            ),
         ],
     );
+    prometheus["not"] = json!({"required": ["bearer_token_file", "basic_auth"]});
     let kubernetes = object(
         "The cluster whose pods and events are watched.",
         &["namespace"],

@@ -77,6 +77,7 @@ fn schema_and_parser_know_the_same_keys() {
     same(&source["scrape"], scrape::KEYS);
     same(&source["scrape"]["properties"]["pods"]["anyOf"][0], scrape::PODS_KEYS);
     same(&source["prometheus"], sources::PROMETHEUS_KEYS);
+    same(&source["prometheus"]["properties"]["basic_auth"], sources::BASIC_AUTH_KEYS);
     same(&source["kubernetes"], sources::KUBERNETES_KEYS);
     same(kinds, fault::KINDS);
     same(&kinds["properties"]["kill_pods"], fault::KILL_PODS_KEYS);

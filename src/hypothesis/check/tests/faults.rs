@@ -182,9 +182,9 @@ pub(in crate::hypothesis) const FAULTS: &[(Code, &str, &str)] = &[
         "share: 30%, max: 2}}\nevidence:\n  - {pods_lost: app=api, at_least: 3}",
     ),
     (
-        Code::NotSupportedYet,
+        Code::ExactlyOne,
         "scrape: {targets: [\"http://proxy:9100/metrics\"]}",
-        "prometheus: {url: 'http://a'}",
+        "prometheus: {url: 'http://a', bearer_token_file: t, basic_auth: {username: u, password_file: p}}",
     ),
     (Code::NotSupportedYet, "kill_pods: {selector: app=api, share: 30%}", "toxiproxy: {proxy: db}"),
     (
@@ -195,7 +195,7 @@ pub(in crate::hypothesis) const FAULTS: &[(Code, &str, &str)] = &[
     (Code::NotSupportedYet, "kill_pods: {selector: app=api, share: 30%}", "observe: {from: now}"),
     (Code::NotSupportedYet, "{replaced: app=api, within: 30s}", "{hpa_scaled: api}"),
     (Code::NotSupportedYet, "{replaced: app=api, within: 30s}", "{rescheduled: app=api}"),
-    (Code::NotSupportedYet, "{pods_ready: app=api}", "{promql: up}"),
+    (Code::NoMetricsSource, "{pods_ready: app=api}", "{promql: up}"),
     (Code::NoKubernetesSource, "  kubernetes: {namespace: shop}\n", ""),
     (Code::NoMetricsSource, "  scrape: {targets: [\"http://proxy:9100/metrics\"]}\n", ""),
     (Code::TimeoutOverInterval, "metrics\"]}", "metrics\"], interval: 5s, timeout: 6s}"),

@@ -1,0 +1,290 @@
+//! Where series ended, told by the scrapes of their targets.
+//!
+//! A server marks where a series ended, and no answer of its query API shows the mark. It can be
+//! told again: at each scrape of a target (a sample of its `up`) a series has a sample at the same
+//! time, or it was not on the page and ended there. A target that is not scraped any more while
+//! others are is gone.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    sample::{Labels, STALE, Series},
+    time::Time,
+};
+
+/// A scrape that is missing for so many intervals will not come: of two that are late, one may be.
+const GONE_AFTER: f64 = 2.5;
+
+/// The scrapes of all targets, in order of time.
+#[derive(Debug, Default)]
+pub(super) struct Scrapes {
+    targets: Vec<Target>,
+    places: HashMap<Labels, usize>,
+    /// The targets by one label, so that of a thousand a series asks few.
+    by_instance: HashMap<Option<String>, Vec<usize>>,
+    /// The newest of all.
+    newest: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Target {
+    /// Without the metric's name.
+    labels: Labels,
+    at: Vec<Time>,
+    /// The median time between two scrapes, as far as known.
+    interval: Option<Duration>,
+}
+
+/// Series of one query, from stretch to stretch.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    series: Vec<Known>,
+    places: HashMap<Labels, usize>,
+}
+
+#[derive(Debug)]
+struct Known {
+    labels: Labels,
+    /// The target that shows it, when one does.
+    target: Option<usize>,
+    /// How many of the target's scrapes were looked at.
+    looked: usize,
+    last: Time,
+    /// Whether its last sample was no end.
+    live: bool,
+    /// Whether a sample had the time of a scrape: one whose page gives it times of its own has not,
+    /// and then its scrapes say nothing of it.
+    on_scrapes: bool,
+}
+
+impl Scrapes {
+    /// Adds the samples of `up` that follow those that are known.
+    pub(super) fn add(&mut self, ups: &[Series]) {
+        for up in ups {
+            let labels = up.labels.without("__name__");
+            let place = *self.places.entry(labels).or_insert_with_key(|labels| {
+                let instance = labels.get("instance").map(str::to_owned);
+                self.by_instance.entry(instance).or_default().push(self.targets.len());
+                self.targets.push(Target {
+                    labels: labels.clone(),
+                    at: Vec::new(),
+                    interval: None,
+                });
+                self.targets.len() - 1
+            });
+            let target = &mut self.targets[place];
+            let newest = target.at.last().copied();
+            let new = up.times.iter().filter(|time| newest.is_none_or(|newest| **time > newest));
+            target.at.extend(new);
+            target.interval = median(&target.at);
+            self.newest = self.newest.max(target.at.last().copied());
+        }
+    }
+
+    /// The target with the most labels, all of which the series has.
+    fn target_of(&self, series: &Labels) -> Option<usize> {
+        let named = [series.get("instance").map(str::to_owned), None].into_iter();
+        let named = named.filter_map(|instance| self.by_instance.get(&instance)).flatten();
+        let shows = |place: &&usize| {
+            let mut labels = self.targets[**place].labels.iter();
+            labels.all(|(name, value)| series.get(name) == Some(value))
+        };
+        named.filter(shows).max_by_key(|place| self.targets[**place].labels.iter().count()).copied()
+    }
+}
+
+impl Target {
+    /// Since when it is known to be gone: its next scrapes did not come, while others did.
+    fn gone_at(&self, newest: Option<Time>) -> Option<Time> {
+        let due = self.at.last()?.plus(self.interval?.mul_f64(GONE_AFTER));
+        newest.is_some_and(|newest| newest >= due).then_some(due)
+    }
+}
+
+impl Ends {
+    /// The samples of a stretch of time, with the marks of the ends that its scrapes tell. The
+    /// scrapes have to be known before the samples are asked for: else the newest would seem to lack
+    /// samples that came a moment later.
+    ///
+    /// Samples that were in a stretch before are left out.
+    pub(super) fn mark(&mut self, samples: Vec<Series>, scrapes: &Scrapes) -> Vec<Series> {
+        let mut marked = Vec::with_capacity(samples.len());
+        let mut seen = vec![false; self.series.len()];
+        for series in samples {
+            let place = self.place(&series.labels);
+            seen.resize(self.series.len(), false);
+            seen[place] = true;
+            marked.push(self.series[place].mark(&series, scrapes));
+        }
+        for (known, seen) in self.series.iter_mut().zip(seen) {
+            if !seen && known.live {
+                let none = Series { labels: known.labels.clone(), ..Series::default() };
+                marked.push(known.mark(&none, scrapes));
+            }
+        }
+        marked.retain(|series| !series.times.is_empty());
+        marked
+    }
+
+    /// The labels of all series that were seen.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &Labels> {
+        self.series.iter().map(|known| &known.labels)
+    }
+
+    fn place(&mut self, labels: &Labels) -> usize {
+        if let Some(place) = self.places.get(labels) {
+            return *place;
+        }
+        self.series.push(Known {
+            labels: labels.clone(),
+            target: None,
+            looked: 0,
+            last: Time::from_millis(i64::MIN),
+            live: false,
+            on_scrapes: false,
+        });
+        self.places.insert(labels.clone(), self.series.len() - 1);
+        self.series.len() - 1
+    }
+}
+
+impl Known {
+    fn mark(&mut self, samples: &Series, scrapes: &Scrapes) -> Series {
+        if self.target.is_none() {
+            self.target = scrapes.target_of(&self.labels);
+        }
+        let first_new = samples.times.partition_point(|time| *time <= self.last);
+        let mut new = samples.times[first_new..].iter().copied().zip(&samples.values[first_new..]);
+        let mut marked = Series { labels: self.labels.clone(), ..Series::default() };
+        let Some(target) = self.target.map(|place| &scrapes.targets[place]) else {
+            new.for_each(|(time, value)| self.sample(time, *value, &mut marked));
+            return marked;
+        };
+        let mut next = new.next();
+        for scrape in &target.at[self.looked..] {
+            while let Some((time, value)) = next.filter(|(time, _)| time <= scrape) {
+                self.on_scrapes |= time == *scrape;
+                self.sample(time, *value, &mut marked);
+                next = new.next();
+            }
+            if self.on_scrapes && self.live && self.last < *scrape {
+                self.end(*scrape, &mut marked);
+            }
+        }
+        self.looked = target.at.len();
+        for (time, value) in next.into_iter().chain(new) {
+            self.sample(time, *value, &mut marked);
+        }
+        if let Some(gone) = target.gone_at(scrapes.newest).filter(|gone| *gone > self.last)
+            && self.live
+        {
+            self.end(gone, &mut marked);
+        }
+        marked
+    }
+
+    fn sample(&mut self, time: Time, value: f64, marked: &mut Series) {
+        marked.push(time, value);
+        (self.last, self.live) = (time, true);
+    }
+
+    fn end(&mut self, at: Time, marked: &mut Series) {
+        marked.push(at, STALE);
+        (self.last, self.live) = (at, false);
+    }
+}
+
+fn median(times: &[Time]) -> Option<Duration> {
+    let mut apart: Vec<Duration> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+    let middle = apart.len().checked_sub(1)? / 2;
+    let (_, median, _) = apart.select_nth_unstable(middle);
+    Some(*median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{SeriesSet, is_stale};
+
+    /// Rows of samples 10 s apart: `_` is none.
+    fn series(rows: &[(&[(&str, &str)], &str)]) -> Vec<Series> {
+        let mut set = SeriesSet::default();
+        for (labels, values) in rows {
+            let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let labels = Labels::new(labels.iter().map(pair));
+            for (place, value) in values.split(' ').enumerate().filter(|(_, value)| *value != "_") {
+                set.push(&labels, Time::from_millis(place as i64 * 10_000), value.parse().unwrap());
+            }
+        }
+        set.iter().cloned().collect()
+    }
+
+    const UP: &[(&str, &str)] = &[("__name__", "up"), ("instance", "a"), ("job", "j")];
+    const OTHER: &[(&str, &str)] = &[("__name__", "up"), ("instance", "b"), ("job", "j")];
+    const C: &[(&str, &str)] = &[("__name__", "c"), ("instance", "a"), ("job", "j"), ("x", "1")];
+
+    /// The series `C` after all of it was marked at once, and after each sample alone.
+    #[track_caller]
+    fn check(ups: &[(&[(&str, &str)], &str)], values: &str, want: &str) {
+        let (ups, samples) = (series(ups), series(&[(C, values)]));
+        let mut scrapes = Scrapes::default();
+        scrapes.add(&ups);
+        assert_eq!(text(&Ends::default().mark(samples.clone(), &scrapes)), want, "at once");
+        let (mut scrapes, mut ends) = (Scrapes::default(), Ends::default());
+        let mut all = SeriesSet::default();
+        for until in (0..20).map(|place| Time::from_millis(place * 10_000)) {
+            let part = |all: &[Series]| -> Vec<Series> {
+                // Each stretch overlaps the one before.
+                let after = until.minus(Duration::from_secs(20));
+                all.iter().map(|one| one.part(after, until)).collect()
+            };
+            scrapes.add(&part(&ups));
+            for one in ends.mark(part(&samples), &scrapes) {
+                one.times.iter().zip(&one.values).for_each(|(t, v)| all.push(&one.labels, *t, *v));
+            }
+        }
+        assert_eq!(text(&all.iter().cloned().collect::<Vec<_>>()), want, "one by one");
+    }
+
+    fn text(all: &[Series]) -> String {
+        let Some(one) = all.first() else { return String::new() };
+        let sample = |(time, value): (&Time, &f64)| {
+            let value = if is_stale(*value) { "end".to_owned() } else { value.to_string() };
+            format!("{}:{value}", time.as_millis() / 1000)
+        };
+        one.times.iter().zip(&one.values).map(sample).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_series_that_is_not_on_its_page_any_more_ended_there() {
+        check(&[(UP, "1 1 1 1")], "5 6 _ _", "0:5 10:6 20:end");
+        check(&[(UP, "1 1 1 1")], "5 _ 6 7", "0:5 10:end 20:6 30:7");
+        // A scrape that failed shows nothing.
+        check(&[(UP, "1 1 0 1")], "5 6 _ 7", "0:5 10:6 20:end 30:7");
+    }
+
+    #[test]
+    fn where_nothing_was_scraped_nothing_ended() {
+        check(&[(UP, "1 1 _ _ _ 1")], "5 6 _ _ _ 7", "0:5 10:6 50:7");
+        check(&[(OTHER, "1 1 1 1")], "5 6 _ _", "0:5 10:6");
+    }
+
+    #[test]
+    fn a_target_that_is_scraped_no_more_is_gone_with_its_series() {
+        let both = [(UP, "1 1 1"), (OTHER, "1 1 1 1 1 1")];
+        check(&both, "5 6 7", "0:5 10:6 20:7 45:end");
+        // The server itself has stopped, as far as anybody can see.
+        check(&[(UP, "1 1 1"), (OTHER, "1 1 1")], "5 6 7", "0:5 10:6 20:7");
+    }
+
+    #[test]
+    fn a_series_with_times_of_its_own_is_not_told_by_scrapes() {
+        let ups = series(&[(UP, "1 1 1 1")]);
+        let mut scrapes = Scrapes::default();
+        scrapes.add(&ups);
+        let mut stamped = series(&[(C, "5 6 7")]);
+        stamped[0].times.iter_mut().for_each(|time| *time = time.plus(Duration::from_millis(7)));
+        let marked = Ends::default().mark(stamped.clone(), &scrapes);
+        assert_eq!(marked, stamped);
+    }
+}

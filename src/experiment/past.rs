@@ -1,0 +1,120 @@
+//! An experiment that is over, as a server saw it: nothing is injected, nothing is watched.
+
+use camino::Utf8PathBuf;
+use tokio::sync::mpsc;
+
+use super::{ExperimentError, Progress, Setup, longest_look_back, manifest};
+use crate::{
+    collect::{
+        prometheus::{Asked, past},
+        seen::{Pass, Seen},
+    },
+    hypothesis::model::MetricsSource,
+    record::{FaultNote, Manifest, PhaseEdges, Status, Writer},
+    window::{Phase, Phases, Window},
+};
+
+/// How many observations may wait for the writer.
+const WAITING: usize = 16;
+/// How many samples are held before they are saved.
+const UNSAVED: usize = 1 << 20;
+
+/// When the phases of an experiment were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PastWindows {
+    /// The steady state before it.
+    pub(crate) before: Window,
+    /// From the first injection on.
+    pub(crate) during: Window,
+    /// What followed.
+    pub(crate) after: Window,
+}
+
+/// Asks a server for an experiment that is over, and returns where it was recorded.
+pub(crate) async fn verify(
+    setup: &Setup,
+    windows: PastWindows,
+    progress: &mut dyn Progress,
+) -> Result<Utf8PathBuf, ExperimentError> {
+    let Some(MetricsSource::Prometheus(source)) = &setup.hypothesis.sources.metrics else {
+        return Err(ExperimentError::NoServer);
+    };
+    let asked = Asked::of(&setup.hypothesis, longest_look_back(&setup.hypothesis));
+    let PastWindows { before, during, after } = windows;
+    let phases = Phases { before: Some(before), during: Some(during), after: Some(after) };
+    let whole = phases.whole().unwrap_or(during);
+    let manifest = Manifest {
+        started_at: whole.start,
+        ended_at: Some(whole.end),
+        phases: edges(windows),
+        injected_at: Some(during.start),
+        fault: FaultNote { kind: setup.hypothesis.fault.kind().to_owned(), ..FaultNote::default() },
+        ..manifest(setup)
+    };
+    let mut writer = Writer::create(&setup.store, manifest, setup.secrets.clone())?;
+    let dir = writer.dir().to_owned();
+    let (sender, mut seen) = mpsc::channel(WAITING);
+    let keeping = async {
+        while let Some(seen) = seen.recv().await {
+            keep(&mut writer, seen);
+            if writer.unsaved() >= UNSAVED {
+                tokio::task::block_in_place(|| writer.save())?;
+            }
+        }
+        Ok::<_, ExperimentError>(())
+    };
+    let (asked, kept) = tokio::join!(past(source, &asked, whole, sender), keeping);
+    let note = match asked {
+        Ok(note) => note,
+        Err(error) => {
+            // Of half a past nobody can say which half it is.
+            drop(writer);
+            if let Err(left) = fs_err::remove_dir_all(&dir) {
+                progress.note(setup.clock.now(), &format!("left behind: {left}"));
+            }
+            return Err(error.into());
+        }
+    };
+    kept?;
+    writer.manifest_mut().sources = vec![note];
+    writer.manifest_mut().status = Status::Complete;
+    let dir = tokio::task::block_in_place(|| writer.finish())?;
+    progress.note(setup.clock.now(), &format!("recorded in {dir}"));
+    Ok(dir)
+}
+
+fn keep(writer: &mut Writer, seen: Seen) {
+    match seen {
+        Seen::Samples { series, pass: Pass::First } => writer.series(series),
+        Seen::Samples { series, pass: Pass::Again } => writer.series_again(series),
+        Seen::Answers { rows, pass: Pass::First } => writer.answers(rows),
+        Seen::Answers { rows, pass: Pass::Again } => writer.answers_again(rows),
+        Seen::Queries { costs, said, .. } => {
+            let ledger = &mut writer.manifest_mut().ledger;
+            ledger.queries = costs;
+            ledger.notes.extend(said);
+        }
+        // A failure is an error of the whole; and nothing else is asked.
+        Seen::QueryFailed { .. }
+        | Seen::Scrape(_)
+        | Seen::TargetGone { .. }
+        | Seen::Pod(_)
+        | Seen::Event(_)
+        | Seen::Blind(_)
+        | Seen::DiscoveryFailed { .. }
+        | Seen::Connected => {}
+    }
+}
+
+fn edges(windows: PastWindows) -> Vec<PhaseEdges> {
+    let PastWindows { before, during, after } = windows;
+    [(Phase::Before, before), (Phase::During, during), (Phase::After, after)]
+        .map(|(phase, window)| PhaseEdges {
+            phase,
+            start: window.start,
+            end: window.end,
+            start_source: "given".to_owned(),
+            start_uncertainty_ms: 0,
+        })
+        .into()
+}

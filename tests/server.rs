@@ -1,0 +1,242 @@
+//! A Prometheus server as the source: what it kept is judged as what is scraped.
+
+use std::fmt::Write as _;
+
+use tempfile::TempDir;
+
+use crate::support::{
+    Done, HypothesisFile, LabProcess, PrometheusServer, VerdictFile, homeostat, program::until,
+    prometheus::Targets, recording::manifest, run_directory,
+};
+
+/// The value of a series at each scrape, none where it has none.
+type Values<'a> = dyn Fn(usize) -> Option<f64> + 'a;
+
+/// When the fault of the history is: on a whole minute, and between two scrapes.
+const FAULT: i64 = 1_700_006_400;
+/// How far apart its scrapes are.
+const INTERVAL: i64 = 15;
+
+/// Two hours of a gateway and three pods behind it. At the fault one of the pods is gone for two
+/// minutes; until it is back, the given part of the requests fails.
+fn history(failing: f64) -> String {
+    let mut text = String::new();
+    let times: Vec<i64> = (0..480).map(|n| FAULT - 3600 + 7 + n * INTERVAL).collect();
+    let broken = |time: i64| (FAULT..FAULT + 120).contains(&time);
+    let mut family = |name: &str, kind: &str, series: &[(&str, &Values<'_>)]| {
+        writeln!(text, "# TYPE {name} {kind}").unwrap();
+        for (labels, value) in series {
+            for (place, time) in times.iter().enumerate() {
+                let Some(value) = value(place) else { continue };
+                let name =
+                    if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+                writeln!(text, "{name}{labels} {value} {time}").unwrap();
+            }
+        }
+    };
+    // 20 requests a second, all of them to the gateway.
+    let failed: Vec<f64> = times
+        .iter()
+        .scan(0.0, |sum, time| {
+            *sum += if broken(*time) { 300.0 * failing } else { 0.0 };
+            Some(*sum)
+        })
+        .collect();
+    let up = |pod: usize| {
+        move |place: usize| Some(f64::from(u8::from(pod != 1 || !broken(times_at(place)))))
+    };
+    family(
+        "up",
+        "gauge",
+        &[
+            ("{instance=\"gateway\",job=\"gateway\"}", &|_| Some(1.0)),
+            ("{instance=\"a\",job=\"api\"}", &up(0)),
+            ("{instance=\"b\",job=\"api\"}", &up(1)),
+            ("{instance=\"c\",job=\"api\"}", &up(2)),
+        ],
+    );
+    family(
+        "scrape_samples_scraped",
+        "gauge",
+        &[
+            ("{instance=\"gateway\",job=\"gateway\"}", &|_| Some(2.0)),
+            ("{instance=\"a\",job=\"api\"}", &|_| Some(0.0)),
+            ("{instance=\"b\",job=\"api\"}", &|_| Some(0.0)),
+            ("{instance=\"c\",job=\"api\"}", &|_| Some(0.0)),
+        ],
+    );
+    family(
+        "requests",
+        "counter",
+        &[
+            ("{code=\"200\",instance=\"gateway\",job=\"gateway\"}", &|place| {
+                Some(place as f64 * 300.0 - failed[place])
+            }),
+            // Counted for the first time with the fault: no server's rate counts what came first.
+            ("{code=\"500\",instance=\"gateway\",job=\"gateway\"}", &|place| {
+                Some(failed[place]).filter(|failed| *failed > 0.0)
+            }),
+        ],
+    );
+    text.push_str("# EOF\n");
+    text
+}
+
+fn times_at(place: usize) -> i64 {
+    FAULT - 3600 + 7 + place as i64 * INTERVAL
+}
+
+/// One pod of three is away, and at most 1 % of the requests fail.
+fn hypothesis(server: &PrometheusServer) -> HypothesisFile {
+    HypothesisFile::text(format!(
+        "version: 1
+name: one-of-three
+claim: With one of three pods away, at most 1 % of the requests fail.
+phases: {{before: 10m, during: 2m, after: 10m, step: 15s}}
+sources: {{prometheus: {{url: \"{}\"}}}}
+fault: {{command: {{argv: [\"true\"]}}}}
+evidence: [{{targets_lost: 'up{{job=\"api\"}}', at_least: 1}}]
+indicators:
+  errors: {{ratio: 'requests_total{{code=~\"5..\"}}', of: requests_total, over: 1m}}
+  throughput: {{promql: 'sum(rate(requests_total[1m]))', unit: 1/s}}
+checks:
+  - {{indicator: errors, during: {{below: 1%}}}}
+  - {{indicator: throughput, during: {{above: 10/s}}}}
+",
+        server.url()
+    ))
+}
+
+/// Verifies that the fault was at so many seconds from where it was, two minutes long.
+#[track_caller]
+fn verify(hypothesis: &HypothesisFile, moved: i64, code: i32) -> (VerdictFile, Done, TempDir) {
+    let dir = TempDir::new().unwrap();
+    let file = hypothesis.write(dir.path());
+    let (from, to) = (FAULT + moved, FAULT + moved + 120);
+    let done = homeostat(["verify", file.to_str().unwrap()])
+        .args([format!("--during={from}..{to}")])
+        .args([format!("--store={}", dir.path().join("store").display())])
+        .run()
+        .exits(code);
+    let verdict = VerdictFile::of_run(&run_directory(&dir.path().join("store")));
+    (verdict, done, dir)
+}
+
+#[test]
+fn what_a_server_remembers_is_judged() {
+    let Some(server) = PrometheusServer::remembering(&history(0.005)) else { return };
+    let (verdict, _, dir) = verify(&hypothesis(&server), 0, 0);
+    assert_eq!(verdict.evidence(), "confirmed");
+    // The server leaves out what the errors had counted before their first sample.
+    let throughput = verdict.check("throughput.during.above").observed("value");
+    assert!((19.9..=20.0).contains(&throughput), "{throughput}");
+    // Offline, the same.
+    drop(server);
+    let run = run_directory(&dir.path().join("store"));
+    let before = fs_err::read(run.join("verdict.json")).unwrap();
+    homeostat(["judge", run.to_str().unwrap()]).run().exits(0);
+    assert_eq!(fs_err::read(run.join("verdict.json")).unwrap(), before);
+    let queries = &manifest(&run)["ledger"]["queries"];
+    let asked: Vec<&str> =
+        queries.as_array().unwrap().iter().map(|one| one["query"].as_str().unwrap()).collect();
+    for query in ["requests_total", "sum(rate(requests_total[1m]))"] {
+        assert!(asked.contains(&query), "{asked:?}");
+    }
+}
+
+#[test]
+fn errors_in_the_past_fail() {
+    let Some(server) = PrometheusServer::remembering(&history(0.2)) else { return };
+    let (verdict, ..) = verify(&hypothesis(&server), 0, 10);
+    assert_eq!(verdict.check("errors.during.below").outcome(), "fail");
+    // The server's own rate leaves out what the series had counted before its first sample; the
+    // page was read before without it, so it began at 0.
+    let worst = verdict.check("errors.during.below").observed("value");
+    assert!((worst - 0.2).abs() < 1e-9, "{worst}");
+}
+
+#[test]
+fn five_minutes_beside_the_fault_there_is_no_evidence_of_it() {
+    let Some(server) = PrometheusServer::remembering(&history(0.005)) else { return };
+    for moved in [-300, 300] {
+        let (verdict, ..) = verify(&hypothesis(&server), moved, 11);
+        assert_eq!(verdict.evidence(), "absent", "{moved}");
+    }
+}
+
+#[test]
+fn a_time_that_the_server_does_not_remember_is_not_judged() {
+    let Some(server) = PrometheusServer::remembering(&history(0.005)) else { return };
+    let (verdict, ..) = verify(&hypothesis(&server), 86_400, 11);
+    assert_eq!(verdict.grounds()[0], "not_steady");
+}
+
+#[test]
+fn an_expression_that_the_server_refuses_is_an_error_in_its_words() {
+    let Some(server) = PrometheusServer::remembering(&history(0.0)) else { return };
+    let dir = TempDir::new().unwrap();
+    let file = hypothesis(&server)
+        .replace(r"sum\(rate\(requests_total\[1m\]\)\)", "sum(rate(")
+        .write(dir.path());
+    let store = dir.path().join("store");
+    let done = homeostat(["verify", file.to_str().unwrap()])
+        .args([format!("--during={FAULT}..{}", FAULT + 120)])
+        .args([format!("--store={}", store.display())])
+        .run()
+        .exits(1);
+    assert!(done.stderr.contains("refused with status 400"), "{done}");
+    assert!(done.stderr.contains("parse error"), "{done}");
+    let left = fs_err::read_dir(store.join("hypothesis=one-of-three")).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+}
+
+#[test]
+fn an_expression_that_gives_two_series_cannot_be_told() {
+    let Some(server) = PrometheusServer::remembering(&history(0.2)) else { return };
+    let two = hypothesis(&server)
+        .replace(r"sum\(rate\(requests_total\[1m\]\)\)", "sum by (code) (rate(requests_total[1m]))")
+        .replace(r"  - \{indicator: errors.*\n", "");
+    let (verdict, ..) = verify(&two, 0, 11);
+    assert!(verdict.check("throughput.during.above").reasons().contains(&"several_series"));
+}
+
+#[test]
+fn windows_that_cannot_be_meant_are_wrong_usage() {
+    let dir = TempDir::new().unwrap();
+    let text = "version: 1\nname: a\nclaim: b\nphases: {before: 1m, during: 1m, after: 1m}\n\
+                sources: {prometheus: {url: \"http://127.0.0.1:1\"}}\nfault: none\n\
+                indicators: {x: {promql: x}}\nchecks: [{indicator: x, during: {below: 1}}]\n";
+    let file = HypothesisFile::text(text).write(dir.path());
+    for (flags, want) in [
+        (vec!["--during=-1h..-2h"], "`--during` ends at"),
+        (vec!["--during=-2h..-1h", "--before=-3h..-1h"], "`--before` ends at"),
+        (vec!["--during=-2h..-1h", "--after=-90m..now"], "`--after` begins at"),
+        (vec!["--during=yesterday..now"], "`yesterday` is not a time"),
+    ] {
+        let done = homeostat(["verify", file.to_str().unwrap()]).args(&flags).run().exits(2);
+        assert!(done.stderr.contains(want), "{flags:?}: {done}");
+    }
+}
+
+/// The lab's gateway and pods, scraped by a server every second.
+#[test]
+fn a_run_is_judged_from_a_server() {
+    let lab = LabProcess::start(&[]);
+    let Some(server) = PrometheusServer::scraping(Targets::HttpSd(&lab.address("sd"))) else {
+        return;
+    };
+    until("the gateway is up", std::time::Duration::from_secs(60), || {
+        let up = server.api("query", &[("query", "up{job=\"gateway\"}")]);
+        (!up["result"].as_array().unwrap().is_empty()).then_some(())
+    });
+    let source = format!("prometheus: {{url: \"{}\"}}", server.url());
+    let hypothesis = HypothesisFile::short()
+        .replace(r#"(?s)scrape:\s+http_sd: [^\n]*\n\s+interval: 1s"#, &source)
+        .replace("over: 3s", "over: 5s")
+        .replace("during: 6s", "during: 8s");
+    let done = lab.run(&hypothesis).run().exits(0);
+    let run = run_directory(&lab.store());
+    let verdict = VerdictFile::of_run(&run);
+    assert_eq!((verdict.outcome(), verdict.evidence()), ("pass", "confirmed"), "{done}");
+    assert_eq!(manifest(&run)["sources"][0]["kind"], "prometheus");
+}
