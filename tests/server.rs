@@ -200,6 +200,41 @@ fn an_expression_that_gives_two_series_cannot_be_told() {
     assert!(verdict.check("throughput.during.above").reasons().contains(&"several_series"));
 }
 
+/// A history in which each series of the errors is as the change makes it.
+#[track_caller]
+fn check_errors(change: impl Fn(&str) -> Option<String>, errors: &str, reason: &str) {
+    let history = history(0.005);
+    let lines = history.lines().filter_map(|line| {
+        let counts_errors = line.starts_with("requests_total") && line.contains("500");
+        let line = if counts_errors { change(line)? } else { line.to_owned() };
+        Some(line + "\n")
+    });
+    let Some(server) = PrometheusServer::remembering(&lines.collect::<String>()) else { return };
+    let errors = format!("errors: {errors}");
+    let hypothesis =
+        hypothesis(&server).replace("errors: .*", &errors).replace("below: 1%", "below: 1/s");
+    let (verdict, ..) = verify(&hypothesis, 0, 11);
+    let check = verdict.check("errors.during.below");
+    let reasons = check.reasons();
+    assert!(reasons.contains(&reason), "{errors}: {reasons:?}");
+}
+
+/// Each of these is 0 errors in the eyes of the server.
+#[test]
+fn what_a_server_takes_for_no_errors_is_told_from_none() {
+    let own = |line: &str| Some(line.to_owned());
+    // Nothing has such a label.
+    check_errors(own, "{rate: 'requests_total{status=\"500\"}', over: 1m}", "matches_nothing");
+    // A pattern has to match all of a value.
+    check_errors(own, "{rate: 'requests_total{code=~\"5\"}', over: 1m}", "matches_nothing");
+    // The errors leave the page in the middle of the fault, and the page is read on.
+    let leaves = |line: &str| {
+        let time: i64 = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+        (time < FAULT + 60).then(|| line.to_owned())
+    };
+    check_errors(leaves, "{rate: 'requests_total{code=\"500\"}', over: 1m}", "left_its_page");
+}
+
 #[test]
 fn windows_that_cannot_be_meant_are_wrong_usage() {
     let dir = TempDir::new().unwrap();

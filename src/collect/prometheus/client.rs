@@ -24,7 +24,6 @@ use crate::{
     hypothesis::{
         model::{Login, PrometheusSource},
         queries::promql_duration,
-        selector::SeriesSelector,
     },
     time::Time,
 };
@@ -57,7 +56,7 @@ pub(super) struct Client {
 pub(super) enum Question {
     /// The samples of the series of a selector in a stretch of time. A sample at its first instant
     /// may be among them: in Prometheus 2 it is.
-    Samples { selector: SeriesSelector, after: Time, until: Time },
+    Samples { selector: String, after: Time, until: Time },
     /// An expression at one time.
     Instant { promql: String, at: Time },
     /// An expression at each step from one time to another, both included.
@@ -159,7 +158,7 @@ impl Client {
                 QueryError::Unavailable { after, .. } => *after,
                 QueryError::Refused { .. }
                 | QueryError::TooCostly { .. }
-                | QueryError::Silent(_)
+                | QueryError::Silent
                 | QueryError::Unreachable(_)
                 | QueryError::Broken(_)
                 | QueryError::NotPrometheus(_)
@@ -216,12 +215,11 @@ async fn heard<T>(
     work: impl Future<Output = Result<T, reqwest::Error>>,
     deadline: Instant,
 ) -> Result<Result<T, QueryError>, QueryError> {
-    let began = Instant::now();
-    let patience = deadline.min(began + SILENCE);
+    let patience = deadline.min(Instant::now() + SILENCE);
     match timeout_at(patience, work).await {
         Ok(Ok(done)) => Ok(Ok(done)),
         Ok(Err(error)) => Err(failed(failure(error, SILENCE))),
-        Err(_elapsed) => Err(QueryError::Silent(patience.saturating_duration_since(began))),
+        Err(_elapsed) => Err(QueryError::Silent),
     }
 }
 
@@ -229,7 +227,7 @@ fn failed(failure: ScrapeFailure) -> QueryError {
     match failure {
         ScrapeFailure::Refused => QueryError::Unreachable("connection refused".to_owned()),
         ScrapeFailure::Unreachable(why) => QueryError::Unreachable(why),
-        ScrapeFailure::Timeout(waited) => QueryError::Silent(waited),
+        ScrapeFailure::Timeout(_) => QueryError::Silent,
         ScrapeFailure::Redirect(why) => QueryError::NotPrometheus(why),
         ScrapeFailure::Broken(why) => QueryError::Broken(why),
         other @ (ScrapeFailure::Status(_)

@@ -31,6 +31,8 @@ struct Target {
     /// Without the metric's name.
     labels: Labels,
     at: Vec<Time>,
+    /// The last one that gave samples.
+    last_read: Option<Time>,
     /// The median time between two scrapes, as far as known.
     interval: Option<Duration>,
 }
@@ -49,7 +51,10 @@ struct Known {
     target: Option<usize>,
     /// How many of the target's scrapes were looked at.
     looked: usize,
+    /// Its last sample, the mark of an end among them.
     last: Time,
+    /// Its last sample that is none.
+    last_real: Time,
     /// Whether its last sample was no end.
     live: bool,
     /// Whether a sample had the time of a scrape: one whose page gives it times of its own has not,
@@ -68,6 +73,7 @@ impl Scrapes {
                 self.targets.push(Target {
                     labels: labels.clone(),
                     at: Vec::new(),
+                    last_read: None,
                     interval: None,
                 });
                 self.targets.len() - 1
@@ -76,6 +82,8 @@ impl Scrapes {
             let newest = target.at.last().copied();
             let new = up.times.iter().filter(|time| newest.is_none_or(|newest| **time > newest));
             target.at.extend(new);
+            let read = up.times.iter().zip(&up.values).filter(|(_, value)| **value > 0.0);
+            target.last_read = target.last_read.max(read.map(|(time, _)| *time).max());
             target.interval = median(&target.at);
             self.newest = self.newest.max(target.at.last().copied());
         }
@@ -126,9 +134,26 @@ impl Ends {
         marked
     }
 
+    /// The series that ended although their targets were read on: their target, the last sample of
+    /// one, and where it ended.
+    pub(super) fn left<'s>(&self, scrapes: &'s Scrapes) -> Vec<(&'s Labels, Time, Time)> {
+        let left = self.series.iter().filter(|known| known.on_scrapes && !known.live);
+        let read_on = left.filter_map(|known| {
+            let target = &scrapes.targets[known.target?];
+            let read = target.last_read.is_some_and(|read| read >= known.last);
+            read.then_some((&target.labels, known.last_real, known.last))
+        });
+        read_on.collect()
+    }
+
     /// The labels of all series that were seen.
     pub(super) fn labels(&self) -> impl Iterator<Item = &Labels> {
         self.series.iter().map(|known| &known.labels)
+    }
+
+    /// Whether a series was seen.
+    pub(super) fn has(&self, labels: &Labels) -> bool {
+        self.places.contains_key(labels)
     }
 
     fn place(&mut self, labels: &Labels) -> usize {
@@ -140,6 +165,7 @@ impl Ends {
             target: None,
             looked: 0,
             last: Time::from_millis(i64::MIN),
+            last_real: Time::from_millis(i64::MIN),
             live: false,
             on_scrapes: false,
         });
@@ -185,7 +211,7 @@ impl Known {
 
     fn sample(&mut self, time: Time, value: f64, marked: &mut Series) {
         marked.push(time, value);
-        (self.last, self.live) = (time, true);
+        (self.last, self.last_real, self.live) = (time, time, true);
     }
 
     fn end(&mut self, at: Time, marked: &mut Series) {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::number::length;
-
 /// Why a query has no answer. The server's own words are kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QueryError {
@@ -32,8 +30,8 @@ pub(crate) enum QueryError {
         after: Option<Duration>,
     },
     /// Nothing came for so long.
-    #[error("nothing was heard for {}", length(*.0))]
-    Silent(Duration),
+    #[error("nothing was heard in time")]
+    Silent,
     /// No connection came about.
     #[error("not reachable: {0}")]
     Unreachable(String),
@@ -58,7 +56,7 @@ impl QueryError {
             Self::Refused { .. } => "refused",
             Self::TooCostly { .. } => "too_costly",
             Self::Unavailable { .. } => "unavailable",
-            Self::Silent(_) => "silent",
+            Self::Silent => "silent",
             Self::Unreachable(_) => "unreachable",
             Self::Broken(_) => "broken",
             Self::NotPrometheus(_) => "not_prometheus",
@@ -71,7 +69,7 @@ impl QueryError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unavailable { .. }
-            | Self::Silent(_)
+            | Self::Silent
             | Self::Unreachable(_)
             | Self::Broken(_)
             // A proxy in front of it may say so for a while.
@@ -84,7 +82,7 @@ impl QueryError {
     /// Whether a shorter stretch of time may be answered.
     pub(super) fn may_be_less(&self) -> bool {
         match self {
-            Self::TooCostly { .. } | Self::TooLarge(_) | Self::Silent(_) => true,
+            Self::TooCostly { .. } | Self::TooLarge(_) | Self::Silent => true,
             Self::Refused { .. }
             | Self::Unavailable { .. }
             | Self::Unreachable(_)
@@ -108,7 +106,7 @@ impl QueryError {
             Self::TooCostly { .. } | Self::TooLarge(_) => {
                 Some("select fewer series, or let the server compute the number: `promql: …`")
             }
-            Self::Unavailable { .. } | Self::Silent(_) | Self::Unreachable(_) | Self::Broken(_) => {
+            Self::Unavailable { .. } | Self::Silent | Self::Unreachable(_) | Self::Broken(_) => {
                 Some("is the server up, and reachable from here?")
             }
             Self::NotAsked(_) => None,

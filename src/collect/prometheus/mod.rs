@@ -12,6 +12,8 @@ mod ends;
 mod error;
 mod slices;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -146,7 +148,8 @@ impl Server {
     pub(super) async fn again(&self, asked: &Asked, window: Window, outlet: &Outlet) {
         let start = window.start.minus(asked.look_back);
         let mut state = self.state(asked, start, Pass::Again, outlet.clone());
-        let failed = state.advance(window.end, Instant::now() + AGAIN).await;
+        let deadline = Instant::now() + AGAIN;
+        let failed = state.all_until(window.end, deadline).await;
         told(&mut state, failed, outlet).await;
     }
 
@@ -179,7 +182,8 @@ pub(crate) async fn past(
     let server = Server { client: Client::new(source)?, ahead: 0 };
     let start = window.start.minus(asked.look_back);
     let mut state = server.state(asked, start, Pass::First, Outlet::new(seen.clone()));
-    let failed = state.advance(window.end, Instant::now() + PAST).await;
+    let deadline = Instant::now() + PAST;
+    let failed = state.all_until(window.end, deadline).await;
     if let Some(Failed { query, why }) = failed.into_iter().next() {
         let server = server.client.server();
         return Err(CollectError::Query { server, query, source: why });

@@ -10,7 +10,6 @@ use super::{
     error::QueryError,
 };
 use crate::{
-    hypothesis::selector::SeriesSelector,
     sample::Series,
     time::{Time, millis},
     window::Window,
@@ -45,11 +44,13 @@ pub(super) struct Stopped {
 /// small, and shorter when they are too much for the server.
 pub(super) struct SampleSlices<'a> {
     client: &'a Client,
-    selector: &'a SeriesSelector,
+    selector: &'a str,
     deadline: Instant,
     at: Time,
     end: Time,
     length: Duration,
+    /// The longest that the server has not refused.
+    most: Duration,
     ahead: Option<(Time, Asked)>,
 }
 
@@ -58,12 +59,12 @@ type Asked = JoinHandle<Result<Answered, QueryError>>;
 impl<'a> SampleSlices<'a> {
     pub(super) fn new(
         client: &'a Client,
-        selector: &'a SeriesSelector,
+        selector: &'a str,
         window: Window,
         deadline: Instant,
     ) -> Self {
         let (at, end, length) = (window.start, window.end, FIRST_SLICE);
-        Self { client, selector, deadline, at, end, length, ahead: None }
+        Self { client, selector, deadline, at, end, length, most: LONGEST_SLICE, ahead: None }
     }
 
     /// The series of the next slice; none at the end of the window. After an error there is no more.
@@ -75,7 +76,8 @@ impl<'a> SampleSlices<'a> {
             };
             match joined(asked).await {
                 Ok(answered) => {
-                    self.length = next_length(self.length, answered.answer.samples());
+                    let next = next_length(self.length, answered.answer.samples());
+                    self.length = next.min(self.most);
                     self.at = until;
                     if until < self.end {
                         self.ahead = Some(self.ask(until));
@@ -85,7 +87,9 @@ impl<'a> SampleSlices<'a> {
                 }
                 Err(error) if error.may_be_less() && until.since(self.at) > SHORTEST_SLICE => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "asking for less");
-                    self.length = (until.since(self.at) / 4).max(SHORTEST_SLICE);
+                    let length = until.since(self.at);
+                    self.most = whole_seconds(length / 2);
+                    self.length = whole_seconds(length / 4);
                 }
                 Err(why) => {
                     cost.fail(&why);
@@ -99,7 +103,7 @@ impl<'a> SampleSlices<'a> {
 
     fn ask(&self, after: Time) -> (Time, Asked) {
         let until = after.plus(self.length).min(self.end);
-        let question = Question::Samples { selector: self.selector.clone(), after, until };
+        let question = Question::Samples { selector: self.selector.to_owned(), after, until };
         (until, spawn(self.client.clone(), question, self.deadline))
     }
 }
@@ -178,7 +182,12 @@ async fn joined(asked: Asked) -> Result<Answered, QueryError> {
 fn next_length(length: Duration, samples: usize) -> Duration {
     let factor = SAMPLES_A_SLICE as f64 / samples.max(1) as f64;
     let next = length.mul_f64(factor.clamp(0.25, 4.0));
-    next.clamp(SHORTEST_SLICE, LONGEST_SLICE)
+    whole_seconds(next.min(LONGEST_SLICE))
+}
+
+/// A length that is written in few letters, and is long enough.
+fn whole_seconds(length: Duration) -> Duration {
+    Duration::from_secs(length.as_secs()).max(SHORTEST_SLICE)
 }
 
 #[cfg(test)]

@@ -35,12 +35,28 @@ const OF_TARGETS: [&str; 2] = ["scrape_samples_scraped", "process_start_time_sec
 /// When the newest scrape of a server was.
 const NEWEST_SCRAPE: &str = "max(timestamp(up))";
 
+/// How long a metric is looked at whose selector matches nothing: the lookback of most servers.
+const GLANCE: Duration = Duration::from_mins(5);
+/// How many pages are looked at that a series left.
+const PAGES: usize = 8;
+
+/// The counters on the page of a target, as a selector.
+fn counters_of(target: &Labels) -> String {
+    let matchers = target.iter().filter_map(|(name, value)| {
+        Matcher::new(name, MatchHow::Equal, value).ok().map(|matcher| matcher.to_string())
+    });
+    let counters = r#"__name__=~".+_(total|count|bucket)""#.to_owned();
+    format!("{{{}}}", [counters].into_iter().chain(matchers).collect::<Vec<_>>().join(","))
+}
+
 /// What is asked, and how far each of it has come.
 pub(super) struct State {
     asking: Asking,
     step: Duration,
     start: Time,
     jobs: BTreeSet<String>,
+    /// Whether a job was found by its samples only.
+    late_jobs: bool,
     scrapes: Scrapes,
     ups: Vec<Followed>,
     samples: Vec<Followed>,
@@ -59,7 +75,8 @@ pub(super) struct Asking {
 
 /// Samples of a selector.
 struct Followed {
-    selector: SeriesSelector,
+    metric: String,
+    selector: String,
     ends: Ends,
     cost: Cost,
     until: Time,
@@ -100,6 +117,7 @@ impl State {
             step,
             start,
             jobs: BTreeSet::new(),
+            late_jobs: false,
             scrapes: Scrapes::default(),
             ups: Vec::new(),
             samples: followed.collect(),
@@ -112,23 +130,57 @@ impl State {
     pub(super) async fn advance(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
         let mut failed = self.find_jobs(until, deadline).await;
         failed.extend(self.targets(until, deadline).await);
-        let (asking, scrapes, step) = (&self.asking, &self.scrapes, self.step);
-        let all = self.samples.iter_mut();
-        let asked = all.map(|one| one.advance(asking, scrapes, until, deadline));
-        failed.extend(join_all(asked).await.into_iter().flatten());
+        failed.extend(self.samples(until, deadline).await);
+        let (asking, step) = (&self.asking, self.step);
         let all = self.expressions.iter_mut();
         let asked = all.map(|one| one.advance(asking, step, until, deadline));
         failed.extend(join_all(asked).await.into_iter().flatten());
-        let found: Vec<String> =
-            self.samples.iter().flat_map(|one| one.ends.values_of("job")).collect();
-        if self.add_jobs(found) {
+        if self.add_jobs(self.jobs_seen()) {
+            self.late_jobs = true;
             failed.extend(self.targets(until, deadline).await);
         }
         failed
     }
 
+    /// Asks for all of a window from the start to a time, and for what a reader of its samples has to
+    /// know besides.
+    ///
+    /// Jobs that are found by their samples only are asked for again: the scrapes of their targets
+    /// were not known when the samples came.
+    pub(super) async fn all_until(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
+        let mut failed = self.advance(until, deadline).await;
+        if self.late_jobs {
+            let (start, pass) = (self.start, self.asking.pass);
+            for one in &mut self.samples {
+                (one.ends, one.until) = (Ends::default(), start);
+            }
+            self.asking.pass = Pass::Again;
+            failed.extend(self.samples(until, deadline).await);
+            self.asking.pass = pass;
+        }
+        failed.extend(self.look_besides(until, deadline).await);
+        failed
+    }
+
+    async fn samples(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
+        let (asking, scrapes) = (&self.asking, &self.scrapes);
+        let all = self.samples.iter_mut();
+        let asked = all.map(|one| one.advance(asking, scrapes, until, deadline));
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    fn jobs_seen(&self) -> Vec<String> {
+        let all = self.samples.iter().flat_map(|one| one.ends.labels());
+        let jobs: BTreeSet<&str> = all.filter_map(|labels| labels.get("job")).collect();
+        jobs.into_iter().map(str::to_owned).collect()
+    }
+
     /// Finds the jobs whose targets have to be known, before the samples are asked for.
     async fn find_jobs(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
+        if !self.jobs.is_empty() {
+            // New ones are found by their samples.
+            return Vec::new();
+        }
         let mut questions = Vec::new();
         let middle = self.start.plus(until.since(self.start) / 2);
         for at in [self.start, middle, until] {
@@ -136,10 +188,6 @@ impl State {
                 let promql = format!("group by (job) ({})", one.selector);
                 questions.push((promql, shifted(at, self.asking.ahead)));
             }
-        }
-        if !self.jobs.is_empty() {
-            // New ones are found by their samples.
-            return Vec::new();
         }
         let client = &self.asking.client;
         let asked = questions.into_iter().map(|(promql, at)| async move {
@@ -194,7 +242,7 @@ impl State {
         let mut failed = Vec::new();
         let Asking { client, ahead, pass, outlet } = &self.asking;
         for followed in &mut self.ups {
-            let Followed { selector, ends, cost, until: known } = followed;
+            let Followed { selector, ends, cost, until: known, .. } = followed;
             let window = Window::new(shifted(*known, *ahead), shifted(until, *ahead));
             let mut slices = SampleSlices::new(client, selector, window, deadline);
             *known = until;
@@ -208,10 +256,62 @@ impl State {
                     }
                     Err(Stopped { at, why }) => {
                         *known = shifted(at, -ahead);
-                        failed.push(Failed { query: selector.to_string(), why });
+                        failed.push(Failed { query: selector.clone(), why });
                     }
                 }
             }
+        }
+        failed
+    }
+
+    /// Asks for what a reader of the samples has to know besides, once all of them are there, and
+    /// hands it on.
+    ///
+    /// - Of a selector that matched nothing: what its metric has instead, in the first and the last
+    ///   minutes.
+    /// - Of a series that left a page that is read on: the counters of that page at that time. One
+    ///   that went on tells that something is missing.
+    async fn look_besides(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
+        let ahead = self.asking.ahead;
+        let mut questions = Vec::new();
+        for one in self.samples.iter().filter(|one| one.ends.labels().next().is_none()) {
+            for end in [self.start.plus(GLANCE), until] {
+                questions.push((one.metric.clone(), end.minus(GLANCE), end));
+            }
+        }
+        let left = self.samples.iter().flat_map(|one| one.ends.left(&self.scrapes));
+        let mut pages = BTreeSet::new();
+        for (target, last, end) in left {
+            let interval = end.since(last);
+            pages.insert((target, last.minus(interval), end.plus(interval * 2)));
+        }
+        for (target, after, until) in pages.into_iter().take(PAGES) {
+            questions.push((counters_of(target), after, until));
+        }
+        let client = &self.asking.client;
+        let asked = questions.into_iter().map(|(selector, after, until)| async move {
+            let window = Window::new(shifted(after, ahead), shifted(until, ahead));
+            let mut cost = Cost::of(selector.clone());
+            let mut slices = SampleSlices::new(client, &selector, window, deadline);
+            let (mut found, mut failed) = (Vec::new(), None);
+            while let Some(slice) = slices.next(&mut cost).await {
+                match slice {
+                    Ok(series) => found.extend(by_our_clock(series, ahead)),
+                    Err(Stopped { why, .. }) => {
+                        failed = Some(Failed { query: selector.clone(), why });
+                    }
+                }
+            }
+            (found, failed)
+        });
+        let mut failed = Vec::new();
+        for (mut series, error) in join_all(asked).await {
+            series.retain(|one| !self.samples.iter().any(|known| known.ends.has(&one.labels)));
+            // What is only glanced at may be looked at again, and is in no order.
+            if !series.is_empty() {
+                self.asking.outlet.send(Seen::Samples { series, pass: Pass::Again }).await;
+            }
+            failed.extend(error);
         }
         failed
     }
@@ -242,7 +342,8 @@ impl State {
 impl Followed {
     fn new(selector: &SeriesSelector, start: Time) -> Self {
         Self {
-            selector: selector.clone(),
+            metric: SeriesSelector { matchers: Vec::new(), ..selector.clone() }.to_string(),
+            selector: selector.to_string(),
             ends: Ends::default(),
             cost: Cost::of(selector.to_string()),
             until: start,
@@ -258,7 +359,7 @@ impl Followed {
         deadline: Instant,
     ) -> Option<Failed> {
         let Asking { client, ahead, pass, outlet } = asking;
-        let Self { selector, ends, cost, until: known } = self;
+        let Self { selector, ends, cost, until: known, .. } = self;
         // A sample can arrive a little after those of other series with its time.
         let after = shifted(known.minus(OVERLAP), *ahead);
         let window = Window::new(after, shifted(until, *ahead));
@@ -273,7 +374,7 @@ impl Followed {
                 }
                 Err(Stopped { at, why }) => {
                     *known = shifted(at, -ahead);
-                    failed = Some(Failed { query: selector.to_string(), why });
+                    failed = Some(Failed { query: selector.clone(), why });
                 }
             }
         }
@@ -350,12 +451,4 @@ fn answers(indicator: &str, series: Vec<Series>, ahead: i64) -> Vec<AnswerRow> {
 /// A time by a clock that is so many milliseconds ahead.
 fn shifted(at: Time, ahead: i64) -> Time {
     Time::from_millis(at.as_millis().saturating_add(ahead))
-}
-
-impl Ends {
-    /// The values of a label.
-    fn values_of(&self, label: &str) -> impl Iterator<Item = String> {
-        let all = self.labels().filter_map(|labels: &Labels| labels.get(label));
-        all.map(str::to_owned).collect::<BTreeSet<String>>().into_iter()
-    }
 }
