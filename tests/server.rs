@@ -1,16 +1,25 @@
 //! A Prometheus server as the source: what it kept is judged as what is scraped.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::OnceLock, time::Duration};
 
+use homeostat::internals::{clock::Clock, time::Time};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::{
-    Done, HypothesisFile, LabProcess, PrometheusServer, VerdictFile, homeostat, program::until,
-    prometheus::Targets, recording::manifest, run_directory,
+    Done, HypothesisFile, LabProcess, Program, PrometheusServer, Running, ScriptedTarget,
+    VerdictFile, homeostat,
+    program::until,
+    prometheus::Targets,
+    recording::manifest,
+    run_directory,
+    server_proxy::{ServerProxy, Trouble},
 };
 
 /// The value of a series at each scrape, none where it has none.
 type Values<'a> = dyn Fn(usize) -> Option<f64> + 'a;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// When the fault of the history is: on a whole minute, and between two scrapes.
 const FAULT: i64 = 1_700_006_400;
@@ -260,7 +269,7 @@ fn a_run_is_judged_from_a_server() {
     let Some(server) = PrometheusServer::scraping(Targets::HttpSd(&lab.address("sd"))) else {
         return;
     };
-    until("the gateway is up", std::time::Duration::from_secs(60), || {
+    until("the gateway is up", MINUTE, || {
         let up = server.api("query", &[("query", "up{job=\"gateway\"}")]);
         (!up["result"].as_array().unwrap().is_empty()).then_some(())
     });
@@ -274,4 +283,142 @@ fn a_run_is_judged_from_a_server() {
     let verdict = VerdictFile::of_run(&run);
     assert_eq!((verdict.outcome(), verdict.evidence()), ("pass", "confirmed"), "{done}");
     assert_eq!(manifest(&run)["sources"][0]["kind"], "prometheus");
+}
+
+/// A page on which 50 requests a second are counted and none fails.
+fn healthy() -> ScriptedTarget {
+    ScriptedTarget::start(|now| {
+        let requests = (now.up * 50.0).floor();
+        format!("# TYPE requests_total counter\nrequests_total{{code=\"200\"}} {requests}\n")
+    })
+}
+
+/// A server that scrapes a target, and has for a while.
+fn scraping(target: &ScriptedTarget) -> Option<PrometheusServer> {
+    let server = PrometheusServer::scraping(Targets::Fixed(target.addresses()))?;
+    until("the target is up", MINUTE, || {
+        let up = server.api("query", &[("query", "count_over_time(up[1m]) > 3")]);
+        (!up["result"].as_array().unwrap().is_empty()).then_some(())
+    });
+    Some(server)
+}
+
+/// A placebo run of `before` 8 s, `during` 6 s and `after` 6 s.
+fn placebo(url: &str, dir: &TempDir) -> Program {
+    let text = format!(
+        "version: 1
+name: placebo
+claim: Nothing fails.
+phases: {{before: 8s, during: 6s, after: 6s, step: 1s}}
+sources: {{prometheus: {{url: \"{url}\"}}}}
+fault: none
+indicators:
+  errors: {{ratio: 'requests_total{{code=~\"5..\"}}', of: requests_total, over: 4s}}
+  rate: {{promql: 'sum(rate(requests_total[4s]))', unit: 1/s}}
+checks:
+  - {{indicator: errors, during: {{below: 1%}}}}
+  - {{indicator: errors, after: {{below: 1%}}}}
+  - {{indicator: rate, during: {{above: 10/s}}}}
+"
+    );
+    let file = HypothesisFile::text(text).write(dir.path());
+    homeostat(["run".as_ref(), file.as_os_str()])
+        .args([format!("--store={}", dir.path().join("store").display())])
+        .timeout(MINUTE * 4)
+}
+
+/// Reads on until a phase begins.
+#[track_caller]
+fn until_phase(running: &mut Running, phase: &str) {
+    running.line(phase, |line| line.starts_with(&format!("{phase}: ")));
+}
+
+/// What the server scraped meanwhile it has later, so that the run misses nothing.
+#[test]
+fn a_way_to_the_server_that_is_troubled_for_a_while_costs_nothing() {
+    let target = healthy();
+    let Some(server) = scraping(&target) else { return };
+    let troubles = [
+        Trouble::Closed,
+        Trouble::Instead("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+        Trouble::Instead("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"),
+        Trouble::Instead("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"),
+        Trouble::Cut(200),
+        Trouble::Late(Duration::from_secs(4)),
+    ];
+    let runs: Vec<_> = troubles
+        .into_iter()
+        .map(|trouble| {
+            // From the first query on: 10 s are *before*, and what comes before that.
+            let first: OnceLock<(Clock, Time)> = OnceLock::new();
+            let proxy = ServerProxy::start(&server, move || {
+                let (clock, start) = first.get_or_init(|| {
+                    let clock = Clock::system();
+                    let start = clock.now();
+                    (clock, start)
+                });
+                let since = clock.now().since(*start).as_secs();
+                (10..16).contains(&since).then_some(trouble)
+            });
+            let dir = TempDir::new().unwrap();
+            (placebo(proxy.url(), &dir).start(), proxy, dir, trouble)
+        })
+        .collect();
+    for (running, proxy, dir, trouble) in runs {
+        let done = running.finish().exits(0);
+        assert!(proxy.troubled() > 0, "{trouble:?}");
+        let verdict = VerdictFile::of_run(&run_directory(&dir.path().join("store")));
+        assert_eq!(verdict.outcome(), "pass", "{trouble:?}: {done}");
+    }
+}
+
+#[test]
+fn a_server_that_is_frozen_while_the_fault_is_on_measured_nothing() {
+    let target = healthy();
+    let Some(server) = scraping(&target) else { return };
+    let dir = TempDir::new().unwrap();
+    let mut running = placebo(server.url(), &dir).start();
+    until_phase(&mut running, "during");
+    server.signal(Signal::STOP);
+    until_phase(&mut running, "after");
+    server.signal(Signal::CONT);
+    let done = running.finish().exits(11);
+    let verdict = VerdictFile::of_run(&run_directory(&dir.path().join("store")));
+    for check in ["errors.during.below", "rate.during.above"] {
+        assert_eq!(verdict.check(check).outcome(), "inconclusive", "{done}");
+    }
+}
+
+#[test]
+fn a_server_that_dies_before_the_fault_keeps_it_from_being_injected() {
+    let target = healthy();
+    let Some(server) = scraping(&target) else { return };
+    let dir = TempDir::new().unwrap();
+    let mut running = placebo(server.url(), &dir).start();
+    until_phase(&mut running, "before");
+    server.signal(Signal::KILL);
+    let done = running.finish().exits(11);
+    let run = run_directory(&dir.path().join("store"));
+    assert_eq!(manifest(&run)["status"], "not_injected", "{done}");
+}
+
+#[test]
+fn a_server_that_dies_with_the_fault_and_stays_away_is_not_waited_for_without_end() {
+    let target = healthy();
+    let Some(server) = scraping(&target) else { return };
+    let dir = TempDir::new().unwrap();
+    let mut running = placebo(server.url(), &dir).start();
+    until_phase(&mut running, "during");
+    server.signal(Signal::KILL);
+    let done = running.finish().exits(11);
+    let verdict = VerdictFile::of_run(&run_directory(&dir.path().join("store")));
+    assert_eq!(verdict.check("errors.after.below").reasons(), ["no_data"], "{done}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_before_anything_is_done() {
+    let dir = TempDir::new().unwrap();
+    let done = placebo("http://127.0.0.1:1", &dir).run().exits(1);
+    assert!(done.stderr.contains("not reachable: connection refused"), "{done}");
+    assert!(done.stderr.contains("hint: is the server up"), "{done}");
 }

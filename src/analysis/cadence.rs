@@ -68,6 +68,18 @@ pub(crate) fn has_until(observed: &Observed, at: Time) -> bool {
     }
 }
 
+/// How long a server is waited for that has to have a time: two of its scrapes, and what its samples
+/// take to arrive.
+pub(crate) fn patience(observed: &Observed) -> Duration {
+    match median(observed.raw.of_metric("up")) {
+        Some(interval) => interval * FRESH_FOR + ARRIVES * 5,
+        None => UNKNOWN,
+    }
+}
+
+/// How long a server is waited for of whose scrapes nothing is known.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
 /// The median time between two samples of the same series; none when no series has two.
 fn median<'a>(all: impl IntoIterator<Item = &'a Series>) -> Option<Duration> {
     let mut apart: Vec<i64> = Vec::new();

@@ -44,7 +44,7 @@ use crate::{
     time::Time,
     window::Phase,
 };
-pub(crate) use cadence::{due_after, has_until, interval};
+pub(crate) use cadence::{due_after, has_until, interval, patience};
 pub(crate) use doubt::Doubt;
 use indicator::Plan;
 pub use size::check_size;

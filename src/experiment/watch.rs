@@ -39,9 +39,6 @@ const FIRST_SAMPLES: Duration = Duration::from_secs(30);
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// How long somebody who asked to stop is kept waiting for samples that are under way.
 const LAST_SAMPLES: Duration = Duration::from_secs(2);
-/// How long is waited for a server to have a phase: two scrapes a minute apart, and what its samples
-/// take to arrive.
-const SERVER_HAS: Duration = Duration::from_secs(130);
 
 /// A run being watched.
 pub(super) struct Watch<'a> {
@@ -198,7 +195,8 @@ impl<'a> Watch<'a> {
         if !self.setup.hypothesis.sources.has_server() {
             return Ok(Ended::Done);
         }
-        self.until(Until::Has { at, most: SERVER_HAS }, progress).await
+        let most = analysis::patience(self.kept.observed());
+        self.until(Until::Has { at, most }, progress).await
     }
 
     /// Where it is recorded.
@@ -463,6 +461,8 @@ impl<'a> Watch<'a> {
             // The close comes next, and says why it cannot be saved.
             tracing::debug!(error = &error as &dyn std::error::Error, "not saved");
         }
+        // While it was waited for, the last phase went on.
+        self.kept.end_phase(whole.end);
         let (Some(collector), seen, kept) = (&self.collector, &mut self.seen, &mut self.kept)
         else {
             return;

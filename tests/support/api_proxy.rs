@@ -164,7 +164,7 @@ fn forbidden(what: &str) -> String {
 }
 
 /// The head of a request, without its blank line, and its body; none when there is no request.
-fn read(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+pub(super) fn read(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
     const END: &[u8] = b"\r\n\r\n";
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];

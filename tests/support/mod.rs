@@ -10,6 +10,7 @@ pub(crate) mod machine;
 pub(crate) mod program;
 pub(crate) mod prometheus;
 pub(crate) mod recording;
+pub(crate) mod server_proxy;
 pub(crate) mod target;
 pub(crate) mod tool;
 pub(crate) mod verdict;

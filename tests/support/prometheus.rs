@@ -99,6 +99,12 @@ impl PrometheusServer {
         &self.url
     }
 
+    /// Sends its process a signal.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.running.signal(signal);
+    }
+
     /// The `data` of its answer to a GET of `/api/v1/WHAT`.
     #[track_caller]
     pub(crate) fn api(&self, what: &str, parameters: &[(&str, &str)]) -> Value {

@@ -42,7 +42,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How long the past of a server may take.
 const PAST: Duration = Duration::from_mins(15);
 /// How long it may take to ask for a run again.
-const AGAIN: Duration = Duration::from_mins(2);
+const AGAIN: Duration = Duration::from_mins(1);
 /// How long what is new may take: the guard waits for it.
 const LIVE: Duration = Duration::from_secs(10);
 /// How often what is new is asked for.
