@@ -34,6 +34,7 @@ advisories:
 schema:
     cargo run --locked --quiet -- schema verdict > docs/verdict.schema.json
     cargo run --locked --quiet -- schema lint > docs/lint.schema.json
+    cargo run --locked --quiet -- schema drift > docs/drift.schema.json
     cargo run --locked --quiet -- schema hypothesis > hypotheses/hypothesis.schema.json
 
 # The main job on the miniature cluster.

@@ -10,6 +10,15 @@ pub mod clock {
     pub use crate::clock::Clock;
 }
 
+/// What the numbers of many runs say.
+pub mod drift {
+    pub use crate::drift::{
+        Alert, CONFIDENCE, Change, Direction, Estimate, Family, Finding, Forecast, History, Least,
+        Needs, NoCrossing, Outlier, Reason, Regime, Row, Run, Sensitivity, Settings, Trend,
+        TrendAnswer, find,
+    };
+}
+
 /// The scanner of `/metrics` pages.
 pub mod exposition {
     pub use crate::collect::scrape::exposition::{Format, Item, scan};

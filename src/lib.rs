@@ -11,6 +11,7 @@ mod causes;
 pub mod cli;
 mod clock;
 mod collect;
+mod drift;
 mod experiment;
 mod fault;
 mod frame;

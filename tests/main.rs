@@ -9,6 +9,7 @@ mod bounds;
 mod campaign;
 mod command;
 mod demo;
+mod drift;
 mod guard;
 mod hostile;
 mod judge;

@@ -30,8 +30,13 @@ fn the_committed_schema_of_problems_is_the_programs() {
 }
 
 #[test]
+fn the_committed_schema_of_drift_is_the_programs() {
+    check("drift", "docs/drift.schema.json");
+}
+
+#[test]
 fn all_schemas_are_json_schemas() {
-    for which in ["hypothesis", "verdict", "lint"] {
+    for which in ["hypothesis", "verdict", "lint", "drift"] {
         let printed = homeostat(["schema", which]).run().exits(0).stdout;
         let schema: Value = serde_json::from_str(&printed).unwrap();
         assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{which}");

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use super::drift::TableError;
 use crate::{
     collect::error::CollectError, fault::FaultError, hypothesis::load::LoadError,
     record::RecordError, store::LockError, verdict::Outcome,
@@ -21,6 +22,8 @@ pub enum Exit {
     Fail,
     /// It could not be told.
     Inconclusive,
+    /// There is a change for the worse over many runs.
+    Drifting,
     /// Stopped by a signal.
     Interrupted,
 }
@@ -34,6 +37,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Fail => Outcome::Fail.exit_code(),
             Self::Inconclusive => Outcome::Inconclusive.exit_code(),
+            Self::Drifting => 12,
             Self::Interrupted => 130,
         }
     }
@@ -79,7 +83,8 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
             cause.downcast_ref::<CollectError>().and_then(CollectError::hint).map(str::to_owned);
         let lock = cause.downcast_ref::<LockError>().and_then(LockError::hint);
         let load = cause.downcast_ref::<LoadError>().map(|error| error.hint().to_owned());
-        let record = record.or(collect).or(lock).or(load);
+        let table = cause.downcast_ref::<TableError>().and_then(TableError::hint);
+        let record = record.or(collect).or(lock).or(load).or(table);
         record.or_else(|| cause.downcast_ref::<FaultError>().and_then(FaultError::hint))
     })
 }

@@ -4,6 +4,7 @@
 //! here and passed on. `cli` sees every module and is seen by none.
 
 mod demo;
+mod drift;
 mod env;
 mod exit;
 mod first_reading;
@@ -37,7 +38,7 @@ pub use exit::Exit;
 ///
 /// Homeostat watches Prometheus metrics and Kubernetes objects before, during and after a chaos
 /// experiment, judges a hypothesis about them, keeps what it saw and reports. It ends with 0
-/// (pass), 10 (fail), 11 (inconclusive), 1 (could not run), 2 (usage or invalid
+/// (pass), 10 (fail), 11 (inconclusive), 12 (drifting), 1 (could not run), 2 (usage or invalid
 /// hypothesis) or 130 (interrupted).
 #[derive(Debug, Parser)]
 #[command(name = "homeostat", version, propagate_version = true, max_term_width = 100)]
@@ -54,6 +55,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Judge(judge::JudgeArgs),
     Report(report::ReportArgs),
+    Drift(drift::DriftArgs),
     Undo(undo::UndoArgs),
     Lab(Box<lab::LabCommand>),
     Schema(schema::SchemaArgs),
@@ -78,6 +80,7 @@ impl Cli {
             Command::Verify(args) => verify::run(args, out),
             Command::Judge(args) => judge::run(args, out),
             Command::Report(args) => report::run(args, out),
+            Command::Drift(args) => drift::run(args, out),
             Command::Undo(args) => undo::run(args, out),
             Command::Lab(args) => lab::run(args, out),
             Command::LabPod(args) => lab::run_pod(args),

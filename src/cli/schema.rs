@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use crate::{hypothesis, report};
 
-/// Print the JSON Schema of hypothesis files, of `verdict.json`, or of what `lint` prints
+/// Print the JSON Schema of hypothesis files, of `verdict.json`, or of what `lint` or `drift` prints
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
     /// Of what
@@ -23,12 +23,15 @@ enum Of {
     Verdict,
     /// What `lint --format json` prints
     Lint,
+    /// What `drift --format json` prints
+    Drift,
 }
 
 pub(super) fn run(args: &SchemaArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let text = match args.of {
         Of::Hypothesis => hypothesis::schema::text(),
         Of::Lint => serde_json::to_string_pretty(&super::lint::json_schema())? + "\n",
+        Of::Drift => serde_json::to_string_pretty(&report::drift_json_schema())? + "\n",
         Of::Verdict => serde_json::to_string_pretty(&report::json_schema())? + "\n",
     };
     out.write_all(text.as_bytes())?;

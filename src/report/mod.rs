@@ -4,6 +4,7 @@
 //! them decides anything. Nothing here reads a clock, a file or the network: two renders of one
 //! view are the same bytes.
 
+mod drift;
 mod html;
 mod json;
 mod junit;
@@ -21,6 +22,9 @@ mod agreement;
 #[cfg(test)]
 mod fixture;
 
+pub(crate) use drift::{
+    DriftFormat, DriftNote, DriftSubject, json_schema as drift_json_schema, render as render_drift,
+};
 pub(crate) use json::schema as json_schema;
 pub(crate) use text::{cut_to, plain, plain_lines};
 pub use view::View;

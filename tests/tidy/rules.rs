@@ -16,6 +16,7 @@ const CORE: &[&str] = &[
     "frame",
     "analysis",
     "verdict",
+    "drift",
 ];
 
 /// Words that would show that one of them does.
@@ -68,7 +69,8 @@ pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("fault", &["clock", "collect", "frame", "hypothesis"]),
     ("analysis", &["frame", "hypothesis"]),
     ("verdict", &["analysis", "frame", "hypothesis"]),
-    ("report", &["analysis", "frame", "hypothesis", "record", "verdict"]),
+    ("drift", &[]),
+    ("report", &["analysis", "drift", "frame", "hypothesis", "record", "verdict"]),
     ("lab", &["clock"]),
     (
         "experiment",

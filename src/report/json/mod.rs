@@ -38,7 +38,7 @@ pub(super) fn render(view: &View) -> String {
 
 /// The same JSON, with what acts unseen written as escapes: programs read what was there, and a
 /// person who looks at it in a terminal sees it.
-fn ascii_controls(json: &str) -> String {
+pub(super) fn ascii_controls(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         // Such characters stand in texts only: JSON itself is ASCII.
