@@ -87,12 +87,61 @@ fn history(failing: f64) -> String {
             }),
         ],
     );
-    text.push_str("# EOF\n");
     text
+}
+
+/// What kube-state-metrics shows of the three pods: `b` is deleted 8 s after the fault, between two
+/// scrapes, and `d` comes in its place within a second, ready 20 s later.
+fn pods(labels: bool) -> String {
+    let mut text = String::new();
+    let scrapes: Vec<i64> = (0..480).map(times_at).collect();
+    let (died, born) = (FAULT + 8, FAULT + 9);
+    let there = |pod: &str, time: i64| match pod {
+        "b" => time < died,
+        "d" => time >= born,
+        _ => true,
+    };
+    let mut family = |name: &str, labels: &str, value: &dyn Fn(&str, i64) -> i64| {
+        writeln!(text, "# TYPE {name} gauge").unwrap();
+        for pod in ["a", "b", "c", "d"] {
+            for time in scrapes.iter().filter(|time| there(pod, **time)) {
+                let value = value(pod, *time);
+                let own = format!("namespace=\"shop\",pod=\"api-{pod}\",uid=\"uid-{pod}\"");
+                let target = "instance=\"ksm\",job=\"kube-state-metrics\"";
+                writeln!(text, "{name}{{{own}{labels},{target}}} {value} {time}").unwrap();
+            }
+        }
+    };
+    let made = ",node=\"n\",created_by_kind=\"ReplicaSet\",created_by_name=\"api-7d9c\"";
+    family("kube_pod_info", made, &|_, _| 1);
+    family("kube_pod_created", "", &|pod, _| if pod == "d" { born } else { FAULT - 86_400 });
+    family("kube_pod_status_ready", ",condition=\"true\"", &|pod, time| {
+        i64::from(pod != "d" || time >= born + 20)
+    });
+    if labels {
+        family("kube_pod_labels", ",label_app=\"api\"", &|_, _| 1);
+    }
+    text
+}
+
+/// The same with `up` of kube-state-metrics, whole.
+fn with_pods(failing: f64, labels: bool) -> String {
+    let up = "up{instance=\"a\",job=\"api\"}";
+    let mut ksm = String::new();
+    for time in (0..480).map(times_at) {
+        writeln!(ksm, "up{{instance=\"ksm\",job=\"kube-state-metrics\"}} 1 {time}").unwrap();
+    }
+    // All of one metric stand together.
+    let history = history(failing).replacen(up, &format!("{ksm}{up}"), 1);
+    history + &pods(labels) + "# EOF\n"
 }
 
 fn times_at(place: usize) -> i64 {
     FAULT - 3600 + 7 + place as i64 * INTERVAL
+}
+
+fn whole(failing: f64) -> String {
+    history(failing) + "# EOF\n"
 }
 
 /// One pod of three is away, and at most 1 % of the requests fail.
@@ -133,7 +182,7 @@ fn verify(hypothesis: &HypothesisFile, moved: i64, code: i32) -> (VerdictFile, D
 
 #[test]
 fn what_a_server_remembers_is_judged() {
-    let Some(server) = PrometheusServer::remembering(&history(0.005)) else { return };
+    let Some(server) = PrometheusServer::remembering(&whole(0.005)) else { return };
     let (verdict, _, dir) = verify(&hypothesis(&server), 0, 0);
     assert_eq!(verdict.evidence(), "confirmed");
     // The server leaves out what the errors had counted before their first sample.
@@ -155,7 +204,7 @@ fn what_a_server_remembers_is_judged() {
 
 #[test]
 fn errors_in_the_past_fail() {
-    let Some(server) = PrometheusServer::remembering(&history(0.2)) else { return };
+    let Some(server) = PrometheusServer::remembering(&whole(0.2)) else { return };
     let (verdict, ..) = verify(&hypothesis(&server), 0, 10);
     assert_eq!(verdict.check("errors.during.below").outcome(), "fail");
     // The server's own rate leaves out what the series had counted before its first sample; the
@@ -166,7 +215,7 @@ fn errors_in_the_past_fail() {
 
 #[test]
 fn five_minutes_beside_the_fault_there_is_no_evidence_of_it() {
-    let Some(server) = PrometheusServer::remembering(&history(0.005)) else { return };
+    let Some(server) = PrometheusServer::remembering(&whole(0.005)) else { return };
     for moved in [-300, 300] {
         let (verdict, ..) = verify(&hypothesis(&server), moved, 11);
         assert_eq!(verdict.evidence(), "absent", "{moved}");
@@ -175,14 +224,14 @@ fn five_minutes_beside_the_fault_there_is_no_evidence_of_it() {
 
 #[test]
 fn a_time_that_the_server_does_not_remember_is_not_judged() {
-    let Some(server) = PrometheusServer::remembering(&history(0.005)) else { return };
+    let Some(server) = PrometheusServer::remembering(&whole(0.005)) else { return };
     let (verdict, ..) = verify(&hypothesis(&server), 86_400, 11);
     assert_eq!(verdict.grounds()[0], "not_steady");
 }
 
 #[test]
 fn an_expression_that_the_server_refuses_is_an_error_in_its_words() {
-    let Some(server) = PrometheusServer::remembering(&history(0.0)) else { return };
+    let Some(server) = PrometheusServer::remembering(&whole(0.0)) else { return };
     let dir = TempDir::new().unwrap();
     let file = hypothesis(&server)
         .replace(r"sum\(rate\(requests_total\[1m\]\)\)", "sum(rate(")
@@ -201,7 +250,7 @@ fn an_expression_that_the_server_refuses_is_an_error_in_its_words() {
 
 #[test]
 fn an_expression_that_gives_two_series_cannot_be_told() {
-    let Some(server) = PrometheusServer::remembering(&history(0.2)) else { return };
+    let Some(server) = PrometheusServer::remembering(&whole(0.2)) else { return };
     let two = hypothesis(&server)
         .replace(r"sum\(rate\(requests_total\[1m\]\)\)", "sum by (code) (rate(requests_total[1m]))")
         .replace(r"  - \{indicator: errors.*\n", "");
@@ -212,7 +261,7 @@ fn an_expression_that_gives_two_series_cannot_be_told() {
 /// A history in which each series of the errors is as the change makes it.
 #[track_caller]
 fn check_errors(change: impl Fn(&str) -> Option<String>, errors: &str, reason: &str) {
-    let history = history(0.005);
+    let history = whole(0.005);
     let lines = history.lines().filter_map(|line| {
         let counts_errors = line.starts_with("requests_total") && line.contains("500");
         let line = if counts_errors { change(line)? } else { line.to_owned() };
@@ -242,6 +291,52 @@ fn what_a_server_takes_for_no_errors_is_told_from_none() {
         (time < FAULT + 60).then(|| line.to_owned())
     };
     check_errors(leaves, "{rate: 'requests_total{code=\"500\"}', over: 1m}", "left_its_page");
+}
+
+/// The fault is pods that were killed, as their owner and not the file did it.
+fn about_pods(server: &PrometheusServer, selector: &str) -> HypothesisFile {
+    hypothesis(server)
+        .replace("(sources: .*)\\}\\n", &format!("sources: {{prometheus: {{url: \"{}\"}}, kubernetes: {{namespace: shop}}}}\n", server.url()))
+        .replace("fault: .*", &format!("fault: {{kill_pods: {{selector: {selector}, count: 1}}}}"))
+        .replace("evidence: .*\n", "")
+        .replace("indicators:\n", &format!("because: [{{replaced: {selector}, within: 40s}}]\nindicators:\n  ready: {{pods_ready: {selector}}}\n"))
+        .replace("checks:\n", "checks:\n  - {indicator: ready, recovers: {above: 3, in: 60s}}\n")
+}
+
+#[test]
+fn pods_of_the_past_are_told_by_kube_state_metrics() {
+    let Some(server) = PrometheusServer::remembering(&with_pods(0.005, true)) else { return };
+    let (verdict, done, dir) = verify(&about_pods(&server, "app=api"), 0, 0);
+    assert_eq!(verdict.evidence(), "confirmed", "{done}");
+    // Dated by the creation of the pod in its place; seen to be ready at a scrape, up to 15 s late.
+    assert!(done.says("1 of 3 pods lost, at 00:00:09 UTC"), "{done}");
+    assert!(done.says("1 of 1 replaced in time, the slowest after 28 s"), "{done}");
+    let run = run_directory(&dir.path().join("store"));
+    assert_eq!(manifest(&run)["sources"][1]["kind"], "kube-state-metrics");
+    // Five minutes beside it, none was lost.
+    for moved in [-300, 300] {
+        let (verdict, ..) = verify(&about_pods(&server, "app=api"), moved, 11);
+        assert_eq!(verdict.evidence(), "absent", "{moved}");
+    }
+}
+
+#[test]
+fn where_the_labels_of_pods_are_not_shown_their_owner_selects_them() {
+    let Some(server) = PrometheusServer::remembering(&with_pods(0.005, false)) else { return };
+    let (verdict, ..) = verify(&about_pods(&server, "owner=api"), 0, 0);
+    assert_eq!(verdict.evidence(), "confirmed");
+    let (verdict, done, _) = verify(&about_pods(&server, "app=api"), 0, 11);
+    assert_ne!(verdict.evidence(), "confirmed");
+    assert!(done.says("--metric-labels-allowlist=pods=[app]"), "{done}");
+    assert!(done.says("or select pods by what controls them"), "{done}");
+}
+
+#[test]
+fn without_kube_state_metrics_nothing_is_known_of_pods() {
+    let Some(server) = PrometheusServer::remembering(&whole(0.005)) else { return };
+    let (verdict, done, _) = verify(&about_pods(&server, "app=api"), 0, 11);
+    assert_eq!(verdict.evidence(), "unknown");
+    assert!(done.says("pods of the past are told by kube-state-metrics"), "{done}");
 }
 
 #[test]

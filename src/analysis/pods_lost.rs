@@ -44,7 +44,8 @@ impl<'a> Injected<'a> {
                 let rows =
                     observed.fault.iter().filter(kills).filter(|row| row.may_have_been_done());
                 let killed = rows.filter_map(|row| row.uid.as_deref()).collect();
-                Self { asked, killed: Some(killed) }
+                // Of a fault that somebody else injected there is no word of ours.
+                Self { asked, killed: (!observed.fault.is_empty()).then_some(killed) }
             }
             Fault::KillPods(_) => Self::default(),
             Fault::None

@@ -64,8 +64,8 @@ pub(crate) async fn verify(
         Ok::<_, ExperimentError>(())
     };
     let (asked, kept) = tokio::join!(past(source, &asked, whole, sender), keeping);
-    let note = match asked {
-        Ok(note) => note,
+    let notes = match asked {
+        Ok(notes) => notes,
         Err(error) => {
             // Of half a past nobody can say which half it is.
             drop(writer);
@@ -76,7 +76,7 @@ pub(crate) async fn verify(
         }
     };
     kept?;
-    writer.manifest_mut().sources = vec![note];
+    writer.manifest_mut().sources = notes;
     writer.manifest_mut().status = Status::Complete;
     let dir = tokio::task::block_in_place(|| writer.finish())?;
     progress.note(setup.clock.now(), &format!("recorded in {dir}"));
@@ -94,15 +94,15 @@ fn keep(writer: &mut Writer, seen: Seen) {
             ledger.queries = costs;
             ledger.notes.extend(said);
         }
+        Seen::Pod(row) => writer.pod(row),
+        Seen::Blind(span) => writer.manifest_mut().ledger.blind.push(span),
+        Seen::Connected => writer.manifest_mut().ledger.kubernetes_watched = true,
         // A failure is an error of the whole; and nothing else is asked.
         Seen::QueryFailed { .. }
         | Seen::Scrape(_)
         | Seen::TargetGone { .. }
-        | Seen::Pod(_)
         | Seen::Event(_)
-        | Seen::Blind(_)
-        | Seen::DiscoveryFailed { .. }
-        | Seen::Connected => {}
+        | Seen::DiscoveryFailed { .. } => {}
     }
 }
 

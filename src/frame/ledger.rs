@@ -104,7 +104,8 @@ pub struct QueryNote {
 /// A source of data, without its secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceNote {
-    /// `scrape`, `http_sd`, `file_sd`, `pods`, `prometheus`, `kubernetes`.
+    /// `scrape`, `http_sd`, `file_sd`, `pods`, `prometheus`,
+    /// `kube-state-metrics`, `kubernetes`.
     pub kind: String,
     /// Its address, user information and query removed.
     pub address: String,

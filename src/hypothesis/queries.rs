@@ -5,12 +5,12 @@
 //! series had counted before its first sample, what was lost with a process), when they were taken,
 //! and where a series ended. A `promql` indicator is evaluated by the server, point by point.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Hypothesis,
-    model::{Aggregate, Evidence, Indicator, IndicatorKind},
-    selector::SeriesSelector,
+    model::{Aggregate, Evidence, Fault, Indicator, IndicatorKind, Mechanism},
+    selector::{LabelSelector, SeriesSelector},
 };
 
 /// What a server is asked for.
@@ -20,6 +20,17 @@ pub(crate) struct Queries {
     pub(crate) samples: Vec<SeriesSelector>,
     /// The expressions that the server evaluates.
     pub(crate) expressions: Vec<Expression>,
+    /// The pods that are asked about, when there are any.
+    pub(crate) pods: Option<PodQueries>,
+}
+
+/// Pods as a server knows them, from kube-state-metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PodQueries {
+    /// Their namespace.
+    pub(crate) namespace: String,
+    /// The labels that selectors ask for.
+    pub(crate) labels: BTreeSet<String>,
 }
 
 /// An expression and the indicator that it is.
@@ -53,6 +64,12 @@ impl Queries {
                 Evidence::PodsLost { .. } | Evidence::Indicator { .. } => {}
             }
         }
+        let selectors = selectors_of_pods(hypothesis);
+        queries.pods = hypothesis.sources.kubernetes.as_ref().and_then(|cluster| {
+            let labels = selectors.iter().flat_map(|one| one.keys()).map(str::to_owned).collect();
+            let namespace = cluster.namespace.clone();
+            (!selectors.is_empty()).then_some(PodQueries { namespace, labels })
+        });
         queries
     }
 
@@ -64,6 +81,36 @@ impl Queries {
         self.samples.retain(|narrow| !contains(&selector, narrow));
         self.samples.push(selector);
     }
+}
+
+/// Every selector of pods.
+fn selectors_of_pods(hypothesis: &Hypothesis) -> Vec<&LabelSelector> {
+    let of_fault = match &hypothesis.fault {
+        Fault::KillPods(kill) => Some(&kill.selector),
+        Fault::None
+        | Fault::Command(_)
+        | Fault::Manifest(_)
+        | Fault::Toxiproxy(_)
+        | Fault::Observe(_) => None,
+    };
+    let of_evidence = hypothesis.evidence.iter().filter_map(|evidence| match evidence {
+        Evidence::PodsLost { selector, .. } => Some(selector),
+        Evidence::TargetsLost { .. } | Evidence::Indicator { .. } => None,
+    });
+    let of_mechanisms = hypothesis.because.iter().filter_map(|mechanism| match mechanism {
+        Mechanism::Replaced { selector, .. } => Some(selector),
+        Mechanism::Indicator { .. } | Mechanism::Opaque { .. } => None,
+    });
+    let of_indicators = hypothesis.indicators.iter().filter_map(|one| match &one.kind {
+        IndicatorKind::PodsReady { selector } => Some(selector),
+        IndicatorKind::Quantile { .. }
+        | IndicatorKind::Ratio { .. }
+        | IndicatorKind::Rate { .. }
+        | IndicatorKind::Gauge { .. }
+        | IndicatorKind::EventCount { .. }
+        | IndicatorKind::PromQl(_) => None,
+    });
+    of_fault.into_iter().chain(of_evidence).chain(of_mechanisms).chain(of_indicators).collect()
 }
 
 /// Whether all series of `narrow` are surely series of `wide`: it has each condition of `wide`.

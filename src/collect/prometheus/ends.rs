@@ -110,24 +110,29 @@ impl Target {
 }
 
 impl Ends {
-    /// The samples of a stretch of time, with the marks of the ends that its scrapes tell. The
-    /// scrapes have to be known before the samples are asked for: else the newest would seem to lack
-    /// samples that came a moment later.
+    /// The samples of a stretch of time up to `until`, with the marks of the ends that its scrapes
+    /// tell. The scrapes have to be known before the samples are asked for: else the newest would seem
+    /// to lack samples that came a moment later. Later ones may be known, too.
     ///
     /// Samples that were in a stretch before are left out.
-    pub(super) fn mark(&mut self, samples: Vec<Series>, scrapes: &Scrapes) -> Vec<Series> {
+    pub(super) fn mark(
+        &mut self,
+        samples: Vec<Series>,
+        scrapes: &Scrapes,
+        until: Time,
+    ) -> Vec<Series> {
         let mut marked = Vec::with_capacity(samples.len());
         let mut seen = vec![false; self.series.len()];
         for series in samples {
             let place = self.place(&series.labels);
             seen.resize(self.series.len(), false);
             seen[place] = true;
-            marked.push(self.series[place].mark(&series, scrapes));
+            marked.push(self.series[place].mark(&series, scrapes, until));
         }
         for (known, seen) in self.series.iter_mut().zip(seen) {
             if !seen && known.live {
                 let none = Series { labels: known.labels.clone(), ..Series::default() };
-                marked.push(known.mark(&none, scrapes));
+                marked.push(known.mark(&none, scrapes, until));
             }
         }
         marked.retain(|series| !series.times.is_empty());
@@ -175,7 +180,7 @@ impl Ends {
 }
 
 impl Known {
-    fn mark(&mut self, samples: &Series, scrapes: &Scrapes) -> Series {
+    fn mark(&mut self, samples: &Series, scrapes: &Scrapes, until: Time) -> Series {
         if self.target.is_none() {
             self.target = scrapes.target_of(&self.labels);
         }
@@ -187,7 +192,8 @@ impl Known {
             return marked;
         };
         let mut next = new.next();
-        for scrape in &target.at[self.looked..] {
+        let looked = target.at.partition_point(|scrape| *scrape <= until).max(self.looked);
+        for scrape in &target.at[self.looked..looked] {
             while let Some((time, value)) = next.filter(|(time, _)| time <= scrape) {
                 self.on_scrapes |= time == *scrape;
                 self.sample(time, *value, &mut marked);
@@ -197,11 +203,12 @@ impl Known {
                 self.end(*scrape, &mut marked);
             }
         }
-        self.looked = target.at.len();
+        self.looked = looked;
         for (time, value) in next.into_iter().chain(new) {
             self.sample(time, *value, &mut marked);
         }
-        if let Some(gone) = target.gone_at(scrapes.newest).filter(|gone| *gone > self.last)
+        let gone = target.gone_at(scrapes.newest.min(Some(until)));
+        if let Some(gone) = gone.filter(|gone| *gone > self.last)
             && self.live
         {
             self.end(gone, &mut marked);
@@ -255,17 +262,25 @@ mod tests {
         let (ups, samples) = (series(ups), series(&[(C, values)]));
         let mut scrapes = Scrapes::default();
         scrapes.add(&ups);
-        assert_eq!(text(&Ends::default().mark(samples.clone(), &scrapes)), want, "at once");
-        let (mut scrapes, mut ends) = (Scrapes::default(), Ends::default());
-        let mut all = SeriesSet::default();
+        let end = Time::from_millis(200_000);
+        assert_eq!(text(&Ends::default().mark(samples.clone(), &scrapes, end)), want, "at once");
+        for scrapes in [Scrapes::default(), scrapes] {
+            check_stretches(scrapes, &ups, &samples, want);
+        }
+    }
+
+    /// Whether the scrapes are known as far as the samples, or all of them.
+    #[track_caller]
+    fn check_stretches(mut scrapes: Scrapes, ups: &[Series], samples: &[Series], want: &str) {
+        let (mut ends, mut all) = (Ends::default(), SeriesSet::default());
         for until in (0..20).map(|place| Time::from_millis(place * 10_000)) {
             let part = |all: &[Series]| -> Vec<Series> {
                 // Each stretch overlaps the one before.
                 let after = until.minus(Duration::from_secs(20));
                 all.iter().map(|one| one.part(after, until)).collect()
             };
-            scrapes.add(&part(&ups));
-            for one in ends.mark(part(&samples), &scrapes) {
+            scrapes.add(&part(ups));
+            for one in ends.mark(part(samples), &scrapes, until) {
                 one.times.iter().zip(&one.values).for_each(|(t, v)| all.push(&one.labels, *t, *v));
             }
         }
@@ -310,7 +325,7 @@ mod tests {
         scrapes.add(&ups);
         let mut stamped = series(&[(C, "5 6 7")]);
         stamped[0].times.iter_mut().for_each(|time| *time = time.plus(Duration::from_millis(7)));
-        let marked = Ends::default().mark(stamped.clone(), &scrapes);
+        let marked = Ends::default().mark(stamped.clone(), &scrapes, Time::from_millis(100_000));
         assert_eq!(marked, stamped);
     }
 }

@@ -10,6 +10,7 @@ mod client;
 mod cost;
 mod ends;
 mod error;
+mod pods;
 mod slices;
 mod state;
 #[cfg(test)]
@@ -28,9 +29,14 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    frame::SourceNote,
-    hypothesis::{Hypothesis, model::PrometheusSource, queries::Queries},
+    frame::{BlindSpan, QueryNote, SourceNote},
+    hypothesis::{
+        Hypothesis,
+        model::PrometheusSource,
+        queries::{PodQueries, Queries},
+    },
     number::length,
+    sample::{Series, SeriesSet},
     time::{Time, millis},
     window::Window,
 };
@@ -149,13 +155,17 @@ impl Server {
         let start = window.start.minus(asked.look_back);
         let mut state = self.state(asked, start, Pass::Again, outlet.clone());
         let deadline = Instant::now() + AGAIN;
-        let failed = state.all_until(window.end, deadline).await;
+        let mut failed = state.all_until(window.end, deadline).await;
+        failed.extend(state.look_besides(window.end, deadline).await);
         told(&mut state, failed, outlet).await;
     }
 
     fn state(&self, asked: &Asked, start: Time, pass: Pass, outlet: Outlet) -> State {
-        let asking = Asking { client: self.client.clone(), ahead: self.ahead, pass, outlet };
-        State::new(asking, &asked.queries, asked.step, start)
+        State::new(self.asking(pass, outlet), &asked.queries, asked.step, start)
+    }
+
+    fn asking(&self, pass: Pass, outlet: Outlet) -> Asking {
+        Asking { client: self.client.clone(), ahead: self.ahead, pass, outlet }
     }
 }
 
@@ -178,16 +188,103 @@ pub(crate) async fn past(
     asked: &Asked,
     window: Window,
     seen: mpsc::Sender<Seen>,
-) -> Result<SourceNote, CollectError> {
+) -> Result<Vec<SourceNote>, CollectError> {
     let server = Server { client: Client::new(source)?, ahead: 0 };
     let start = window.start.minus(asked.look_back);
-    let mut state = server.state(asked, start, Pass::First, Outlet::new(seen.clone()));
+    let outlet = Outlet::new(seen);
     let deadline = Instant::now() + PAST;
-    let failed = state.all_until(window.end, deadline).await;
+    let mut state = server.state(asked, start, Pass::First, outlet.clone());
+    let mut failed = state.all_until(window.end, deadline).await;
+    failed.extend(state.look_besides(window.end, deadline).await);
+    let mut notes = vec![server.note()];
+    let (mut costs, mut said) = (state.notes(), state.take_said());
+    if let Some(pods) = &asked.queries.pods {
+        let asking = server.asking(Pass::First, outlet.clone());
+        let found = past_pods(asking, pods, window, start, deadline).await;
+        failed.extend(found.failed);
+        costs.extend(found.costs);
+        said.extend(found.said);
+        let detail = format!("namespace {}", pods.namespace);
+        notes.push(SourceNote::new("kube-state-metrics", server.client.server(), detail));
+    }
     if let Some(Failed { query, why }) = failed.into_iter().next() {
         let server = server.client.server();
         return Err(CollectError::Query { server, query, source: why });
     }
-    told(&mut state, Vec::new(), &Outlet::new(seen)).await;
-    Ok(server.note())
+    outlet.send(Seen::Queries { costs, said, pass: Pass::First }).await;
+    Ok(notes)
+}
+
+/// What was found of the pods of the past.
+#[derive(Default)]
+struct FoundPods {
+    failed: Vec<Failed>,
+    costs: Vec<QueryNote>,
+    said: Vec<String>,
+}
+
+/// Asks for what kube-state-metrics showed of pods, and hands it on as samples and as pods.
+async fn past_pods(
+    asking: Asking,
+    asked: &PodQueries,
+    window: Window,
+    start: Time,
+    deadline: Instant,
+) -> FoundPods {
+    let outlet = asking.outlet.clone();
+    let (sender, mut arriving) = mpsc::channel(16);
+    let queries = Queries { samples: pods::selectors(asked), ..Queries::default() };
+    let within = Asking { outlet: Outlet::new(sender), ..asking };
+    let mut state = State::new(within, &queries, Duration::from_secs(1), start);
+    let mut seen = SeriesSet::default();
+    let asking = async {
+        let failed = state.all_until(window.end, deadline).await;
+        let (costs, said) = (state.notes(), state.take_said());
+        // With it goes the way in, so that the reader ends.
+        drop(state);
+        FoundPods { failed, costs, said }
+    };
+    let keeping = async {
+        while let Some(arrived) = arriving.recv().await {
+            if let Seen::Samples { series, .. } = &arrived {
+                seen.extend(series);
+            }
+            outlet.send(arrived).await;
+        }
+    };
+    let (mut found, ()) = tokio::join!(asking, keeping);
+    let namespace = &asked.namespace;
+    let rows = pods::pods(asked, &seen);
+    if rows.is_empty() {
+        found.said.push(format!(
+            "the server knows no pod of the namespace `{namespace}` in that time: pods of the past \
+             are told by kube-state-metrics (`{}`)",
+            pods::INFO
+        ));
+        return found;
+    }
+    if !asked.labels.iter().all(|label| label == pods::OWNER) && !pods::labels_shown(&seen) {
+        found.said.push(format!(
+            "kube-state-metrics does not show the labels of pods: start it with \
+             `--metric-labels-allowlist=pods=[{}]`, or select pods by what controls them, \
+             `{}=NAME`",
+            asked.labels.iter().cloned().collect::<Vec<_>>().join(","),
+            pods::OWNER
+        ));
+    }
+    outlet.send(Seen::Connected).await;
+    for row in rows {
+        outlet.send(Seen::Pod(row)).await;
+    }
+    let blind = |resource: &str, (from, to): (Time, Time), why: &str| {
+        let (resource, why) = (resource.to_owned(), why.to_owned());
+        Seen::Blind(BlindSpan { resource, from, to: Some(to), why })
+    };
+    let whole = (window.start, window.end);
+    let ups: Vec<&Series> = seen.of_metric("up").collect();
+    for span in pods::unseen(&ups, whole) {
+        outlet.send(blind("pods", span, "kube-state-metrics was not scraped")).await;
+    }
+    outlet.send(blind("events", whole, "a Prometheus server keeps no events")).await;
+    found
 }

@@ -67,6 +67,11 @@ impl<'a> SampleSlices<'a> {
         Self { client, selector, deadline, at, end, length, most: LONGEST_SLICE, ahead: None }
     }
 
+    /// Up to when all samples were handed on.
+    pub(super) fn at(&self) -> Time {
+        self.at
+    }
+
     /// The series of the next slice; none at the end of the window. After an error there is no more.
     pub(super) async fn next(&mut self, cost: &mut Cost) -> Option<Result<Vec<Series>, Stopped>> {
         while self.at < self.end {

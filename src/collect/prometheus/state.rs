@@ -142,8 +142,7 @@ impl State {
         failed
     }
 
-    /// Asks for all of a window from the start to a time, and for what a reader of its samples has to
-    /// know besides.
+    /// Asks for all of a window from the start to a time.
     ///
     /// Jobs that are found by their samples only are asked for again: the scrapes of their targets
     /// were not known when the samples came.
@@ -158,7 +157,6 @@ impl State {
             failed.extend(self.samples(until, deadline).await);
             self.asking.pass = pass;
         }
-        failed.extend(self.look_besides(until, deadline).await);
         failed
     }
 
@@ -251,7 +249,8 @@ impl State {
                     Ok(series) => {
                         let ups = by_our_clock(series, *ahead);
                         self.scrapes.add(&ups);
-                        let series = ends.mark(ups, &self.scrapes);
+                        let until = shifted(slices.at(), -ahead);
+                        let series = ends.mark(ups, &self.scrapes, until);
                         outlet.send(Seen::Samples { series, pass: *pass }).await;
                     }
                     Err(Stopped { at, why }) => {
@@ -271,7 +270,7 @@ impl State {
     ///   minutes.
     /// - Of a series that left a page that is read on: the counters of that page at that time. One
     ///   that went on tells that something is missing.
-    async fn look_besides(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
+    pub(super) async fn look_besides(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
         let ahead = self.asking.ahead;
         let mut questions = Vec::new();
         for one in self.samples.iter().filter(|one| one.ends.labels().next().is_none()) {
@@ -369,7 +368,8 @@ impl Followed {
         while let Some(slice) = slices.next(cost).await {
             match slice {
                 Ok(series) => {
-                    let series = ends.mark(by_our_clock(series, *ahead), scrapes);
+                    let until = shifted(slices.at(), -ahead);
+                    let series = ends.mark(by_our_clock(series, *ahead), scrapes, until);
                     outlet.send(Seen::Samples { series, pass: *pass }).await;
                 }
                 Err(Stopped { at, why }) => {

@@ -61,6 +61,11 @@ impl LabelSelector {
         })
     }
 
+    /// The labels that it asks for.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.requirements.iter().map(|requirement| requirement.key.as_str())
+    }
+
     /// The labels that every matching object has with a known value.
     pub fn known_labels(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.requirements.iter().filter_map(|Requirement { key, test }| match test {
