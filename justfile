@@ -46,3 +46,4 @@ bench:
     scripts/bench/startup
     scripts/bench/exposition
     scripts/bench/targets
+    scripts/bench/verify
