@@ -1,8 +1,15 @@
 //! A Prometheus server as the source: what it kept is judged as what is scraped.
 
-use std::{fmt::Write as _, sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::OnceLock, time::Duration};
 
-use homeostat::internals::{clock::Clock, time::Time};
+use camino::Utf8Path;
+use homeostat::internals::{
+    analysis::analyse,
+    clock::Clock,
+    hypothesis::{self, Reading},
+    record,
+    time::Time,
+};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -516,4 +523,264 @@ fn a_server_that_is_not_there_is_an_error_before_anything_is_done() {
     let done = placebo("http://127.0.0.1:1", &dir).run().exits(1);
     assert!(done.stderr.contains("not reachable: connection refused"), "{done}");
     assert!(done.stderr.contains("hint: is the server up"), "{done}");
+}
+
+/// The points of each indicator of a recording: time and value.
+fn points(run: &Path) -> BTreeMap<String, BTreeMap<i64, f64>> {
+    let recording = record::open(Utf8Path::from_path(run).unwrap()).unwrap();
+    let text = &recording.manifest.hypothesis_text;
+    let hypothesis = hypothesis::parse(text, "h", Reading::Recorded).unwrap();
+    let analysis = analyse(&hypothesis, &recording.observed);
+    let names = hypothesis.indicators.iter().map(|one| one.name.clone());
+    let points = analysis.tracks.iter().map(|track| {
+        track.points.iter().map(|point| (point.time.as_millis(), point.value)).collect()
+    });
+    names.zip(points).collect()
+}
+
+/// Indicators of this version and their twins, which the server evaluates, in that order.
+fn twins(case: usize, over: &str) -> Vec<[String; 2]> {
+    let of = |metric: &str, more: &str| format!("{metric}{{case=\"{case}\"{more}}}");
+    let rate = |selector: &str| format!("sum(rate({selector}[{over}]))");
+    let (part, whole) = (of("c_total", ",kind=\"a\""), of("c_total", ""));
+    vec![
+        [format!("{{rate: '{whole}', over: {over}}}"), rate(&whole)],
+        [
+            format!("{{ratio: '{part}', of: '{whole}', over: {over}, traffic: any}}"),
+            format!("({} or vector(0)) / {}", rate(&part), rate(&whole)),
+        ],
+        [
+            format!("{{quantile: 0.9, histogram: '{}', over: {over}, traffic: any}}", of("h", "")),
+            format!("histogram_quantile(0.9, sum by (le) (rate({}[{over}])))", of("h_bucket", "")),
+        ],
+        [format!("{{gauge: '{}', aggregate: sum}}", of("g", "")), format!("sum({})", of("g", ""))],
+        [format!("{{gauge: '{}', aggregate: max}}", of("g", "")), format!("max({})", of("g", ""))],
+    ]
+}
+
+/// Holds each typed indicator `t…` of a recording to the values of its twin `p…`. Returns how many
+/// were compared.
+#[track_caller]
+fn check_twins(run: &Path) -> usize {
+    let all = points(run);
+    let mut compared = 0;
+    for (name, typed) in all.iter().filter(|(name, _)| name.starts_with('t')) {
+        let twin = &all[&name.replacen('t', "p", 1)];
+        for (time, value) in typed.iter().filter(|(_, value)| !value.is_nan()) {
+            let Some(theirs) = twin.get(time).filter(|theirs| !theirs.is_nan()) else { continue };
+            let same = (value - theirs).abs() <= 1e-9 * theirs.abs().max(1.0);
+            assert!(same, "{name} at {time}: {value} is not {theirs}");
+            compared += 1;
+        }
+    }
+    compared
+}
+
+/// The indicators of twins, each typed one beside its expression.
+fn indicators(twins: impl Iterator<Item = (String, [String; 2])>) -> String {
+    let pair = |(name, [typed, promql]): (String, [String; 2])| {
+        format!("  t{name}: {typed}\n  p{name}: {{promql: '{promql}'}}\n")
+    };
+    twins.map(pair).collect()
+}
+
+/// A generator of numbers for made-up series (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % below
+    }
+}
+
+/// Resets, gaps, series that begin late and end early: the server's value is ours.
+#[test]
+fn made_up_series_have_the_values_of_the_server() {
+    const CASES: usize = 12;
+    const INTERVAL_MS: i64 = 2000;
+    let mut numbers = Numbers(20_261_201);
+    let start = FAULT * 1000 - 120_000;
+    let mut lines: BTreeMap<&str, String> = BTreeMap::new();
+    for case in 0..CASES {
+        let mut series: Vec<(&str, String)> = Vec::new();
+        for kind in ["a", "b", "c"] {
+            series.push(("c", format!("c_total{{case=\"{case}\",kind=\"{kind}\"}}")));
+            series.push(("g", format!("g{{case=\"{case}\",kind=\"{kind}\"}}")));
+        }
+        for pod in 0..2 {
+            for le in ["0.1", "0.5", "+Inf"] {
+                series
+                    .push(("h", format!("h_bucket{{case=\"{case}\",pod=\"{pod}\",le=\"{le}\"}}")));
+            }
+        }
+        let phase = 1 + numbers.next(1998) as i64;
+        let (mut born, mut dies) = (numbers.next(20), 110 - numbers.next(30));
+        let mut hidden = numbers.next(90);
+        let mut of_histogram = 0;
+        for (metric, name) in series {
+            // Of a histogram all buckets come, go, and count together: a bucket counts what is below it.
+            let own = of_histogram % 3 == 0;
+            of_histogram += usize::from(metric == "h");
+            if metric != "h" || own {
+                (born, dies) = (numbers.next(20), 110 - numbers.next(30));
+                hidden = numbers.next(90);
+            }
+            let resets = if metric == "g" { 0 } else { numbers.next(80) };
+            let growth = match name.contains("+Inf") {
+                true => 40,
+                false if name.contains("0.5") => 20,
+                false => 8,
+            };
+            let mut value = numbers.next(1000) as f64;
+            for n in 0..110_u64 {
+                match metric {
+                    "g" => value = numbers.next(1000) as f64 / 8.0 - 50.0,
+                    "h" => value += growth as f64,
+                    _ if resets > 0 && n == resets => value = numbers.next(5) as f64,
+                    _ => value += numbers.next(20) as f64,
+                }
+                if n < born || n > dies || (hidden..hidden + 3).contains(&n) {
+                    continue;
+                }
+                let at = start + phase + n as i64 * INTERVAL_MS;
+                let (seconds, millis) = (at / 1000, at % 1000);
+                writeln!(lines.entry(metric).or_default(), "{name} {value} {seconds}.{millis:03}")
+                    .unwrap();
+            }
+        }
+    }
+    let kinds = [("c", "counter"), ("g", "gauge"), ("h", "unknown")];
+    let mut text = String::new();
+    for (metric, kind) in kinds {
+        let name = if metric == "h" { "h_bucket" } else { metric };
+        write!(text, "# TYPE {name} {kind}\n{}", lines[metric]).unwrap();
+    }
+    text.push_str("# EOF\n");
+    let Some(server) = PrometheusServer::remembering(&text) else { return };
+    let named = |case: usize| {
+        let of_case = twins(case, "15s").into_iter().enumerate();
+        of_case.map(move |(kind, pair)| (format!("{case}x{kind}"), pair))
+    };
+    let text = format!(
+        "version: 1
+name: twins
+claim: They are equal.
+phases: {{before: 60s, during: 60s, after: 60s, step: 1s}}
+sources: {{prometheus: {{url: \"{}\"}}}}
+fault: none
+checks: [{{indicator: t0x0, during: {{above: 1}}}}]
+indicators:
+{}",
+        server.url(),
+        indicators((0..CASES).flat_map(named))
+    );
+    let dir = TempDir::new().unwrap();
+    let file = HypothesisFile::text(text).write(dir.path());
+    let store = dir.path().join("store");
+    let done = homeostat(["verify", file.to_str().unwrap()])
+        .args([format!("--during={}..{}", FAULT - 30, FAULT + 30)])
+        .args([format!("--store={}", store.display())])
+        .run();
+    assert!(matches!(done.code, Some(0 | 10 | 11)), "{done}");
+    let compared = check_twins(&run_directory(&store));
+    assert!(compared > 4000, "{compared} values were compared");
+}
+
+/// Pods are killed and replaced while homeostat and a server scrape them, each at its own times.
+#[test]
+fn a_run_and_what_a_server_kept_of_it_come_to_the_same() {
+    let lab = LabProcess::start(&[]);
+    let Some(server) = PrometheusServer::scraping(Targets::HttpSd(&lab.address("sd"))) else {
+        return;
+    };
+    until("the server has scraped for a while", MINUTE, || {
+        let up = server.api("query", &[("query", "count_over_time(up{job=\"gateway\"}[1m]) > 6")]);
+        (!up["result"].as_array().unwrap().is_empty()).then_some(())
+    });
+    let memory = "process_resident_memory_bytes{job=\"api\"}";
+    let own = format!(
+        "indicators:
+  latency_p99: {{quantile: 0.99, histogram: gateway_request_duration_seconds, over: 5s}}
+  error_ratio: {{ratio: 'gateway_requests_total{{code=~\"5..\"}}', of: gateway_requests_total, over: 5s}}
+  requests: {{rate: gateway_requests_total, over: 5s}}
+  memory: {{gauge: '{memory}', aggregate: sum}}
+"
+    );
+    let hypothesis = HypothesisFile::short()
+        .without("because")
+        .without("indicators")
+        .set("evidence", "[{targets_lost: 'up{job=\"api\"}', at_least: 3}]")
+        .set("checks", "[{indicator: latency_p99, during: {below: 2.5s}}, {indicator: error_ratio, during: {below: 1%}}]");
+    let scraped = hypothesis.clone().append(&own);
+    let done = lab.run(&scraped).run();
+    let run = run_directory(&lab.store());
+    let phases = manifest(&run)["phases"].clone();
+    let edge = |phase: usize, which: &str| phases[phase][which].as_str().unwrap().to_owned();
+    until("the server has all of it", MINUTE, || {
+        let newest = server.api("query", &[("query", "max(timestamp(up))")]);
+        let newest: f64 = newest["result"][0]["value"][1].as_str().unwrap().parse().unwrap();
+        let end: Time = edge(2, "end").parse().unwrap();
+        (newest > end.as_seconds() + 2.0).then_some(())
+    });
+
+    // While a target cannot be read, its last sample counts for a while here, and not there.
+    let read = "min(up{job=\"api\"}) == 1";
+    let memory_twin = [
+        format!("{{gauge: '{memory}', aggregate: sum}}"),
+        format!("sum({memory}) and on () {read}"),
+    ];
+    let source = format!("prometheus: {{url: \"{}\"}}", server.url());
+    let asked = hypothesis
+        .replace(r#"(?s)scrape:\s+http_sd: [^\n]*\n\s+interval: 1s"#, &source)
+        .append(&(own + &indicators([("m".to_owned(), memory_twin)].into_iter())));
+    let dir = TempDir::new().unwrap();
+    let file = asked.write(dir.path());
+    let store = dir.path().join("store");
+    let verified = homeostat(["verify", file.to_str().unwrap()])
+        .args([format!("--before={}..{}", edge(0, "start"), edge(0, "end"))])
+        .args([format!("--during={}..{}", edge(1, "start"), edge(1, "end"))])
+        .args([format!("--after={}..{}", edge(2, "start"), edge(2, "end"))])
+        .args([format!("--store={}", store.display())])
+        .run();
+    let kept = run_directory(&store);
+    assert_eq!(verified.code, done.code, "{done}\n{verified}");
+    let [one, other] = [&run, &kept].map(|run| VerdictFile::of_run(run));
+    assert_eq!(one.evidence(), other.evidence(), "{done}\n{verified}");
+    for check in ["latency_p99.during.below", "error_ratio.during.below"] {
+        assert_eq!(one.check(check).outcome(), other.check(check).outcome(), "{check}");
+    }
+    assert!(check_twins(&kept) > 10, "{verified}");
+
+    // Two scrapes a second apart see windows that are at most a second apart. What one of them counts
+    // and the other does not is counted in less than two seconds of five, so that a rate is no further
+    // off than two fifths, and no further out of what the other saw in the seconds around.
+    let [mut ours, mut theirs] = [&run, &kept].map(|run| points(run));
+    // What was before the run began only the server has seen.
+    let begun: Time = edge(0, "start").parse().unwrap();
+    let whole_windows = begun.plus(Duration::from_secs(6)).as_millis();
+    for all in [&mut ours, &mut theirs] {
+        all.get_mut("requests").unwrap().retain(|time, _| *time > whole_windows);
+    }
+    let mut compared = 0;
+    for (time, value) in &theirs["requests"] {
+        let around = ours["requests"].range(time - 1000..=time + 1000).map(|(_, value)| *value);
+        let (low, high) = around.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| {
+            (low.min(value), high.max(value))
+        });
+        if low.is_finite() && value.is_finite() {
+            assert!((low * 0.6..=high * 1.4).contains(value), "{time}: {value} in {low}..{high}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared} rates were compared");
+    let mean = |points: &BTreeMap<i64, f64>| {
+        let numbers: Vec<f64> =
+            points.values().copied().filter(|value| value.is_finite()).collect();
+        numbers.iter().sum::<f64>() / numbers.len() as f64
+    };
+    let [one, other] = [&ours, &theirs].map(|all| mean(&all["requests"]));
+    assert!((one / other - 1.0).abs() < 0.05, "{one} and {other} requests a second");
 }

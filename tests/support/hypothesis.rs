@@ -45,6 +45,12 @@ impl HypothesisFile {
         Self { text }
     }
 
+    /// Adds a text at the end.
+    pub(crate) fn append(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// Leaves out a key of the top level, where there is one, with everything below it.
     pub(crate) fn without(self, key: &str) -> Self {
         let text = block(key).replace(&self.text, NoExpand("")).into_owned();

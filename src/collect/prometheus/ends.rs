@@ -102,10 +102,12 @@ impl Scrapes {
 }
 
 impl Target {
-    /// Since when it is known to be gone: its next scrapes did not come, while others did.
+    /// When its first scrape was due that did not come, if it is known to be gone: no scrape came for
+    /// so long, while others did. There a server marks the end of its series, too.
     fn gone_at(&self, newest: Option<Time>) -> Option<Time> {
-        let due = self.at.last()?.plus(self.interval?.mul_f64(GONE_AFTER));
-        newest.is_some_and(|newest| newest >= due).then_some(due)
+        let (last, interval) = (self.at.last()?, self.interval?);
+        let known = newest? >= last.plus(interval.mul_f64(GONE_AFTER));
+        known.then(|| last.plus(interval))
     }
 }
 
@@ -313,7 +315,7 @@ mod tests {
     #[test]
     fn a_target_that_is_scraped_no_more_is_gone_with_its_series() {
         let both = [(UP, "1 1 1"), (OTHER, "1 1 1 1 1 1")];
-        check(&both, "5 6 7", "0:5 10:6 20:7 45:end");
+        check(&both, "5 6 7", "0:5 10:6 20:7 30:end");
         // The server itself has stopped, as far as anybody can see.
         check(&[(UP, "1 1 1"), (OTHER, "1 1 1")], "5 6 7", "0:5 10:6 20:7");
     }
