@@ -375,12 +375,13 @@ fn a_run_is_judged_from_a_server() {
         let up = server.api("query", &[("query", "up{job=\"gateway\"}")]);
         (!up["result"].as_array().unwrap().is_empty()).then_some(())
     });
-    let source = format!("prometheus: {{url: \"{}\"}}", server.url());
-    let hypothesis = HypothesisFile::short()
-        .replace(r#"(?s)scrape:\s+http_sd: [^\n]*\n\s+interval: 1s"#, &source)
-        .replace("over: 3s", "over: 5s")
-        .replace("during: 6s", "during: 8s");
-    let done = lab.run(&hypothesis).run().exits(0);
+    let hypothesis = HypothesisFile::example("pod-loss-server")
+        .set("phases", "{before: 8s, during: 8s, after: 8s, step: 1s}")
+        .replace(r"over: *2m", "over: 5s")
+        .replace(r"\[2m\]", "[5s]")
+        .replace("below: 200ms", "below: 2.5s")
+        .without("guard");
+    let done = lab.run(&hypothesis).env("PROMETHEUS_URL", server.url()).run().exits(0);
     let run = run_directory(&lab.store());
     let verdict = VerdictFile::of_run(&run);
     assert_eq!((verdict.outcome(), verdict.evidence()), ("pass", "confirmed"), "{done}");
