@@ -232,8 +232,13 @@ fn five_minutes_beside_the_fault_there_is_no_evidence_of_it() {
 #[test]
 fn a_time_that_the_server_does_not_remember_is_not_judged() {
     let Some(server) = PrometheusServer::remembering(&whole(0.005)) else { return };
-    let (verdict, ..) = verify(&hypothesis(&server), 86_400, 11);
+    let (verdict, done, _) = verify(&hypothesis(&server), 86_400, 11);
     assert_eq!(verdict.grounds()[0], "not_steady");
+    assert!(done.says("the server has no sample of any series"), "{done}");
+    // The history begins an hour before the fault.
+    let (_, done, _) = verify(&hypothesis(&server), -3500, 11);
+    assert!(done.says("begins at 2023-11-14T22:51:40Z, and the oldest sample"), "{done}");
+    assert!(done.says("that the server has is of 2023-11-14T23:00:07Z"), "{done}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! An experiment that is over, as a server saw it: nothing is injected, nothing is watched.
 
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
 use tokio::sync::mpsc;
 
@@ -54,8 +56,10 @@ pub(crate) async fn verify(
     let mut writer = Writer::create(&setup.store, manifest, setup.secrets.clone())?;
     let dir = writer.dir().to_owned();
     let (sender, mut seen) = mpsc::channel(WAITING);
+    let mut reach = None;
     let keeping = async {
         while let Some(seen) = seen.recv().await {
+            reach = extended(reach, &seen);
             keep(&mut writer, seen);
             if writer.unsaved() >= UNSAVED {
                 tokio::task::block_in_place(|| writer.save())?;
@@ -76,11 +80,54 @@ pub(crate) async fn verify(
         }
     };
     kept?;
+    writer.manifest_mut().ledger.notes.extend(not_covered(reach, windows));
     writer.manifest_mut().sources = notes;
     writer.manifest_mut().status = Status::Complete;
     let dir = tokio::task::block_in_place(|| writer.finish())?;
     progress.note(setup.clock.now(), &format!("recorded in {dir}"));
     Ok(dir)
+}
+
+/// The first and the last time of all samples so far.
+fn extended(reach: Option<Window>, seen: &Seen) -> Option<Window> {
+    let Seen::Samples { series, .. } = seen else { return reach };
+    let edges = series.iter().filter_map(|one| Some((*one.times.first()?, *one.times.last()?)));
+    edges.fold(reach, |reach, (first, last)| {
+        let reach = reach.unwrap_or(Window::new(first, last));
+        Some(Window::new(reach.start.min(first), reach.end.max(last)))
+    })
+}
+
+/// How much of a phase may lie beyond the oldest and the newest sample: scrapes are rarely farther
+/// apart.
+const EDGE: Duration = Duration::from_mins(2);
+
+/// What a server no longer has, or does not have yet, of each phase.
+fn not_covered(reach: Option<Window>, windows: PastWindows) -> Vec<String> {
+    let Some(reach) = reach else {
+        return vec![
+            "the server has no sample of any series that was asked for in that time".to_owned(),
+        ];
+    };
+    let PastWindows { before, during, after } = windows;
+    let phases = [(Phase::Before, before), (Phase::During, during), (Phase::After, after)];
+    let mut said = Vec::new();
+    for (phase, window) in phases {
+        if reach.start > window.start.plus(EDGE) {
+            said.push(format!(
+                "*{phase}* begins at {}, and the oldest sample that the server has is of {}: is \
+                 that beyond its retention?",
+                window.start, reach.start
+            ));
+        }
+        if reach.end.plus(EDGE) < window.end {
+            said.push(format!(
+                "*{phase}* ends at {}, and the newest sample that the server has is of {}",
+                window.end, reach.end
+            ));
+        }
+    }
+    said
 }
 
 fn keep(writer: &mut Writer, seen: Seen) {

@@ -73,6 +73,7 @@ impl Manifest {
             .chain([&mut manifest.fault.asked])
             .chain(lines)
             .chain(ledger.blind.iter_mut().map(|span| &mut span.why))
+            .chain(ledger.queries.iter_mut().map(|one| &mut one.query))
             .chain(&mut ledger.notes);
         for text in texts {
             *text = secrets.redact(text);
@@ -107,7 +108,7 @@ pub struct PhaseEdges {
     /// The first instant after it; while the run is incomplete, the newest that was saved.
     pub end: Time,
     /// What set its start: `clock`, `injection`, `fault_ended`, `replacements_ready`,
-    /// `during_at_most`, `guard`.
+    /// `during_at_most`, `guard`, `given`.
     pub start_source: String,
     /// How far off the start can be, milliseconds.
     pub start_uncertainty_ms: i64,

@@ -60,6 +60,7 @@ fn lists(manifest: &Manifest) -> Result<(), String> {
         ("ledger.scrapes_failed", ledger.scrapes_failed.len()),
         ("ledger.bad_line_examples", ledger.bad_line_examples.len()),
         ("ledger.blind", ledger.blind.len()),
+        ("ledger.queries", ledger.queries.len()),
         ("ledger.notes", ledger.notes.len()),
     ];
     for (name, entries) in lists {
@@ -96,6 +97,7 @@ fn texts(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &String)> {
     let sources = manifest.sources.iter().flat_map(|one| [&one.kind, &one.address, &one.detail]);
     let lines = ledger.bad_line_examples.iter().flat_map(|one| [&one.target, &one.text, &one.why]);
     let blind = ledger.blind.iter().flat_map(|one| [&one.resource, &one.why]);
+    let queries = ledger.queries.iter().flat_map(|one| one.failed.keys().chain([&one.query]));
     single
         .into_iter()
         .chain(manifest.phases.iter().map(|edges| &edges.start_source).map(named("phases")))
@@ -105,6 +107,7 @@ fn texts(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &String)> {
         .chain(ledger.scrapes_failed.keys().map(named("ledger.scrapes_failed")))
         .chain(lines.map(named("ledger.bad_line_examples")))
         .chain(blind.map(named("ledger.blind")))
+        .chain(queries.map(named("ledger.queries")))
         .chain(ledger.notes.iter().map(named("ledger.notes")))
 }
 

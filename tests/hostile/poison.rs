@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use camino::Utf8Path;
 use homeostat::internals::{
     frame::{
-        BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow, RawRow, ReadySpan,
-        SourceNote,
+        BadLine, BlindSpan, EventRow, FaultAction, FaultRow, Ledger, PodRow, QueryNote, RawRow,
+        ReadySpan, SourceNote,
     },
     record::{FORMAT_VERSION, FaultNote, Manifest, PhaseEdges, Status, Writer},
     redact::Secrets,
@@ -130,7 +130,18 @@ pub(super) fn manifest() -> Manifest {
             }],
             discovery_failed: 3,
             kubernetes_watched: true,
-            queries: Vec::new(),
+            queries: vec![
+                QueryNote {
+                    query: bad("query"),
+                    answered: u64::MAX,
+                    failed: [(bad("class"), u64::MAX), (long("class"), 1)].into(),
+                    series: u64::MAX,
+                    samples: u64::MAX,
+                    bytes: u64::MAX,
+                    seconds: 1e300,
+                },
+                QueryNote { query: long("query"), samples: 1, ..QueryNote::default() },
+            ],
             blind: vec![BlindSpan {
                 resource: bad("resource"),
                 from: at(50),

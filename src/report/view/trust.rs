@@ -1,5 +1,7 @@
 //! The quality of the data: what a reader must not take for granted.
 
+use std::{cmp::Reverse, collections::BTreeMap};
+
 use super::{
     super::{
         Subject,
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     analysis::{Track, Unseen},
-    frame::{BadLine, BlindSpan},
+    frame::{BadLine, BlindSpan, QueryNote},
     number::{digits, length},
     verdict::CheckVerdict,
 };
@@ -184,13 +186,17 @@ fn facts(subject: &Subject<'_>) -> Vec<Fact> {
         (true, breaks) => format!("watched, with {breaks} blind stretches"),
     };
     let failed = if ledger.scrapes_failed.is_empty() { "none".to_owned() } else { failed(subject) };
-    let mut facts = vec![
-        Fact::new("Scrapes with samples", ledger.scrapes_ok.to_string()),
-        Fact::new("Scrapes that failed", failed),
-        Fact::new("Lines that could not be read", ledger.bad_lines.to_string()),
-        Fact::new("Failed looks at the discovery", ledger.discovery_failed.to_string()),
-        Fact::new("Pods and events", watched),
-    ];
+    let mut facts = if subject.hypothesis.sources.has_server() {
+        queries(&ledger.queries)
+    } else {
+        vec![
+            Fact::new("Scrapes with samples", ledger.scrapes_ok.to_string()),
+            Fact::new("Scrapes that failed", failed),
+            Fact::new("Lines that could not be read", ledger.bad_lines.to_string()),
+            Fact::new("Failed looks at the discovery", ledger.discovery_failed.to_string()),
+        ]
+    };
+    facts.push(Fact::new("Pods and events", watched));
     facts.extend(ledger.blind.iter().map(|span| Fact::new("Blind", blind(span))));
     for (indicator, track) in subject.hypothesis.indicators.iter().zip(&subject.analysis.tracks) {
         if let Some(unseen) = track.unseen {
@@ -207,6 +213,45 @@ fn facts(subject: &Subject<'_>) -> Vec<Fact> {
     }
     facts
 }
+
+/// What a server was asked, all together, and what each query cost.
+fn queries(queries: &[QueryNote]) -> Vec<Fact> {
+    // The counts are the recording's, which may be a stranger's.
+    let sum = |part: fn(&QueryNote) -> u64| {
+        queries.iter().fold(0_u64, |all, one| all.saturating_add(part(one)))
+    };
+    let failed: BTreeMap<&str, u64> =
+        queries.iter().flat_map(|one| &one.failed).fold(BTreeMap::new(), |mut all, one| {
+            let times: &mut u64 = all.entry(one.0).or_default();
+            *times = times.saturating_add(*one.1);
+            all
+        });
+    let given_up: Vec<String> =
+        failed.iter().map(|(class, times)| format!("{times} {}", plain(class))).collect();
+    let given_up = if given_up.is_empty() { "none".to_owned() } else { list(&given_up, 8) };
+    let mut facts = vec![
+        Fact::new("Queries that the server answered", sum(|one| one.answered).to_string()),
+        Fact::new("Queries that were given up", given_up),
+        Fact::new("Samples of the server", sum(|one| one.samples).to_string()),
+    ];
+    // Those that cost the most come first; the rest is in `run.json`.
+    let mut dear: Vec<&QueryNote> = queries.iter().filter(|one| one.samples > 0).collect();
+    dear.sort_by_key(|one| Reverse(one.samples));
+    facts.extend(dear.into_iter().take(QUERIES).map(|one| {
+        let cost = format!(
+            "{} of {}, {} MB in {}",
+            count(usize::try_from(one.samples).unwrap_or(usize::MAX), "sample"),
+            serieses(usize::try_from(one.series).unwrap_or(usize::MAX)),
+            digits(one.bytes as f64 / 1e6),
+            seconds_text(one.seconds),
+        );
+        Fact::new(&format!("Query {}", cap(&plain(&one.query), 120)), cost)
+    }));
+    facts
+}
+
+/// How many queries are named.
+const QUERIES: usize = 5;
 
 fn method(check: &CheckView) -> Fact {
     let mut said = vec![match check.points.as_str() {
