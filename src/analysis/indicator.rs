@@ -135,6 +135,11 @@ impl<'a> Plan<'a> {
         plan
     }
 
+    /// Whether a server evaluates it, at the times of the grid.
+    pub(super) fn is_evaluated(&self) -> bool {
+        matches!(self.parts, Parts::Server(_))
+    }
+
     /// The same, with bounds that leave out what was lost with processes that ended, and gauges
     /// that leave out what cannot be read, as Prometheus does.
     #[must_use]

@@ -85,7 +85,10 @@ pub(crate) fn newest(
     }
     let interval = interval(&hypothesis.sources, indicator, observed);
     let plan = Plan::of(indicator, observed, interval, hypothesis.phases.step);
-    plan.without_lost().at(at, hypothesis.phases.step)
+    let plan = plan.without_lost();
+    // A server evaluates at the times of the grid only.
+    let at = if plan.is_evaluated() { plan.seen_until(at)? } else { at };
+    plan.at(at, hypothesis.phases.step)
 }
 
 /// Up to when, at most `at`, an indicator's own series, pods or events were seen, for the guard:
@@ -343,6 +346,7 @@ mod tests {
             notation::{at, secs, set},
             scene::{api, hypothesis, pod, watched},
         },
+        frame::AnswerRow,
         hypothesis::{
             model::{Absent, Amount, Evidence, IndicatorKind, Level, Mechanism, Since},
             selector::SeriesSelector,
@@ -417,6 +421,24 @@ mod tests {
             }
         }
         assert_eq!(newest(&hypothesis, &hypothesis.indicators[0], &observed, at(-10)), None);
+    }
+
+    #[test]
+    fn the_newest_value_of_an_expression_is_its_last_answer() {
+        let hypothesis = hypothesis(vec![IndicatorKind::PromQl("q".to_owned())]);
+        let answer = |seconds, value| AnswerRow {
+            indicator: "i0".to_owned(),
+            labels: crate::sample::Labels::default(),
+            time: at(seconds),
+            value,
+        };
+        let answers = [answer(5, 7.0), answer(10, 8.0)].into_iter().collect();
+        let observed = Observed { answers, ..Observed::default() };
+        let newest =
+            |seconds| newest(&hypothesis, &hypothesis.indicators[0], &observed, at(seconds));
+        assert_eq!(newest(13), Some(Point::exact(at(10), 8.0)));
+        assert_eq!(newest(9), Some(Point::exact(at(5), 7.0)));
+        assert_eq!(newest(4), None);
     }
 
     #[test]
