@@ -47,3 +47,4 @@ bench:
     scripts/bench/exposition
     scripts/bench/targets
     scripts/bench/verify
+    scripts/bench/drift-calibration

@@ -1,8 +1,9 @@
 //! When the boundary is reached, and whether the next run is beyond it.
 
 use super::{
-    fit::{Fit, Line, probability_below, quantile},
+    fit::{Fit, probability_below, quantile},
     history::Direction,
+    trend::Line,
 };
 
 /// The confidence of the set of times at which the boundary may be reached.
@@ -44,9 +45,8 @@ pub enum NoCrossing {
 /// the data do not exclude at [`CONFIDENCE`], `(a + b t − c)² ≤ q² (Vaa + 2 t Vab + t² Vbb)`. Only
 /// where the slope is significant it is an interval; otherwise it is unbounded, which a ± around
 /// the estimate would hide. Of the set, the part after the last run counts.
-pub(super) fn forecast(line: &Line, last: f64, boundary: f64, direction: Direction) -> Forecast {
-    // Time is counted from the last run, so that the coefficients stay small.
-    let now = line.level + line.slope * last - boundary;
+pub(super) fn forecast(line: &Line, boundary: f64, direction: Direction) -> Forecast {
+    let now = line.level - boundary;
     let beyond = match direction {
         Direction::Below => now > 0.0,
         Direction::Above => now < 0.0,
@@ -56,12 +56,9 @@ pub(super) fn forecast(line: &Line, last: f64, boundary: f64, direction: Directi
         return Forecast::NotEstablished(NoCrossing::Beyond);
     }
     let q = quantile(line.freedom, 0.5 + CONFIDENCE / 2.0).powi(2);
-    let now_variance =
-        line.level_variance + 2.0 * last * line.covariance + last * last * line.slope_variance;
-    let shared = line.covariance + last * line.slope_variance;
     let a = line.slope * line.slope - q * line.slope_variance;
-    let b = line.slope * now - q * shared;
-    let c = now * now - q * now_variance;
+    let b = line.slope * now - q * line.covariance;
+    let c = now * now - q * line.level_variance;
     let root = b * b - a * c;
     if c <= 0.0 {
         // The level of the last run may already be at the boundary.
@@ -131,11 +128,19 @@ mod tests {
     /// A line that is known to within `error` at its last run, and its slope to within `slope_error`.
     fn line(level: f64, slope: f64, error: f64, slope_error: f64) -> Line {
         let (level_variance, slope_variance) = (error.powi(2), slope_error.powi(2));
-        Line { level, slope, level_variance, covariance: 0.0, slope_variance, freedom: 1e6 }
+        Line {
+            level,
+            slope,
+            level_variance,
+            covariance: 0.0,
+            slope_variance,
+            freedom: 1e6,
+            phi: 0.0,
+        }
     }
 
     fn ahead(line: &Line, direction: Direction) -> Forecast {
-        forecast(line, 0.0, 10.0, direction)
+        forecast(line, 10.0, direction)
     }
 
     #[test]

@@ -21,6 +21,18 @@ impl Points {
     pub(super) fn len(&self) -> usize {
         self.y.len()
     }
+
+    /// The same with the middle of the index and the first value at 0: sums of squares stay small.
+    /// Of equal values each is exactly 0 then.
+    pub(super) fn centred(&self) -> Self {
+        let ends = self.x.first().zip(self.x.last());
+        let middle = ends.map_or(0.0, |(first, last)| f64::midpoint(*first, *last).round());
+        let origin = self.y.first().copied().unwrap_or(0.0);
+        Self {
+            x: self.x.iter().map(|x| x - middle).collect(),
+            y: self.y.iter().map(|y| y - origin).collect(),
+        }
+    }
 }
 
 /// A part of the mean.
@@ -60,7 +72,7 @@ const FLOOR: f64 = 1e-6;
 /// The error of computing with numbers of a size, as a part of it.
 const ROUNDING: f64 = 1e-12;
 
-/// The points for one `φ`, whitened, with the sums that a scan over places needs.
+/// The points for one `φ`, whitened, with the sums that the likelihood of any mean is made of.
 #[derive(Clone, Debug)]
 pub(super) struct Whitened {
     pub(super) phi: f64,
@@ -75,10 +87,24 @@ pub(super) struct Whitened {
     first: Vec<f64>,
     /// `Σ log(1 − φ^2d)`.
     log_det: f64,
-    /// `Σ` over the later points of one², one · index, index².
-    later: [Vec<f64>; 3],
+    /// Over the points after each one.
+    later: Vec<Sums>,
+    /// Over all points.
+    all: Sums,
+    /// The sum of squares of the whitened values.
+    squares: f64,
     /// What an independent error of the spread [`FLOOR`] adds to a sum of squares.
     floor: f64,
+}
+
+/// Sums of products over some points.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    one_one: f64,
+    one_index: f64,
+    index_index: f64,
+    one_value: f64,
+    index_value: f64,
 }
 
 impl Whitened {
@@ -103,13 +129,23 @@ impl Whitened {
             log_det += 2.0 * scale.ln();
             independent += (1.0 + carried * carried) / (scale * scale);
         }
-        let later = [sums_after(&one, &one), sums_after(&one, &index), sums_after(&index, &index)];
+        let mut sums = Sums::default();
+        let mut later = vec![sums; n];
+        for i in (0..n).rev() {
+            later[i] = sums;
+            sums.one_one += one[i] * one[i];
+            sums.one_index += one[i] * index[i];
+            sums.index_index += index[i] * index[i];
+            sums.one_value += one[i] * value[i];
+            sums.index_value += index[i] * value[i];
+        }
         let mean = points.y.iter().sum::<f64>() / n as f64;
         let spread = points.y.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n as f64;
         let size = points.y.iter().fold(0.0, |most: f64, y| most.max(y.abs()));
         let rounding = (size * ROUNDING).powi(2).max(f64::MIN_POSITIVE);
         let floor = (spread * FLOOR * FLOOR).max(rounding) * independent;
-        Self { phi, x: points.x.clone(), one, index, value, first, log_det, later, floor }
+        let (x, squares, all) = (points.x.clone(), dot(&value, &value), sums);
+        Self { phi, x, one, index, value, first, log_det, later, all, squares, floor }
     }
 
     fn len(&self) -> usize {
@@ -133,6 +169,13 @@ impl Whitened {
         }
     }
 
+    /// Twice the negative restricted log-likelihood for a residual sum of squares and as many
+    /// columns, without constants and without the determinant of the columns.
+    pub(super) fn restricted_deviance(&self, squares: f64, columns: usize) -> f64 {
+        let freedom = self.len() as f64 - columns as f64;
+        freedom * ((squares.max(0.0) + self.floor) / freedom).ln() + self.log_det
+    }
+
     /// Twice the negative log-likelihood for a residual sum of squares, without constants.
     pub(super) fn deviance(&self, squares: f64) -> f64 {
         let n = self.len() as f64;
@@ -140,41 +183,100 @@ impl Whitened {
     }
 }
 
-/// A fit by least squares on whitened numbers: an orthonormal basis and what is left over.
+impl Whitened {
+    /// The product of the whitened columns of two terms.
+    fn product(&self, a: Term, b: Term) -> f64 {
+        match (a, b) {
+            (Term::Level, Term::Level) => self.all.one_one,
+            (Term::Level, Term::Slope) | (Term::Slope, Term::Level) => self.all.one_index,
+            (Term::Slope, Term::Slope) => self.all.index_index,
+            (Term::Step(at), Term::Level) | (Term::Level, Term::Step(at)) => {
+                self.one[at] * self.first[at] + self.later[at].one_one
+            }
+            (Term::Step(at), Term::Slope) | (Term::Slope, Term::Step(at)) => {
+                self.index[at] * self.first[at] + self.later[at].one_index
+            }
+            (Term::Kink(at), Term::Level) | (Term::Level, Term::Kink(at)) => self.bent(at, at),
+            (Term::Kink(at), Term::Slope) | (Term::Slope, Term::Kink(at)) => {
+                self.later[at].index_index - self.x[at] * self.later[at].one_index
+            }
+            (Term::Step(one), Term::Step(other)) if one == other => {
+                self.first[one].powi(2) + self.later[one].one_one
+            }
+            (Term::Step(one), Term::Step(other)) => {
+                let at = one.max(other);
+                self.one[at] * self.first[at] + self.later[at].one_one
+            }
+            (Term::Step(step), Term::Kink(kink)) | (Term::Kink(kink), Term::Step(step)) => {
+                if step <= kink {
+                    self.bent(kink, kink)
+                } else {
+                    let here = self.index[step] - self.x[kink] * self.one[step];
+                    self.first[step] * here + self.bent(step, kink)
+                }
+            }
+            (Term::Kink(one), Term::Kink(other)) => {
+                let (sums, x, z) = (&self.later[one.max(other)], self.x[one], self.x[other]);
+                sums.index_index - (x + z) * sums.one_index + x * z * sums.one_one
+            }
+        }
+    }
+
+    /// The product of 1 and of a kink at `kink`, over the points after `at`.
+    fn bent(&self, at: usize, kink: usize) -> f64 {
+        self.later[at].one_index - self.x[kink] * self.later[at].one_one
+    }
+
+    /// The product of the whitened column of a term with the values.
+    fn along(&self, term: Term) -> f64 {
+        match term {
+            Term::Level => self.all.one_value,
+            Term::Slope => self.all.index_value,
+            Term::Step(at) => self.first[at] * self.value[at] + self.later[at].one_value,
+            Term::Kink(at) => self.later[at].index_value - self.x[at] * self.later[at].one_value,
+        }
+    }
+}
+
+/// A fit by least squares on whitened numbers, as the Cholesky root of the products of its columns.
+///
+/// All products come from the sums of [`Whitened`], so that a fit costs nothing for each point.
 #[derive(Clone, Debug)]
 pub(super) struct Basis<'a> {
-    pub(super) white: &'a Whitened,
-    columns: Vec<Vec<f64>>,
-    rest: Vec<f64>,
+    white: &'a Whitened,
+    terms: Vec<Term>,
+    /// The lower triangle of the root, row by row.
+    root: Vec<Vec<f64>>,
+    /// The product of the values with each orthonormal column.
+    along: Vec<f64>,
     /// The residual sum of squares.
     pub(super) squares: f64,
-    /// For each column and for the rest: `Σ` over the later points with one, and with index.
-    later: Vec<[Vec<f64>; 2]>,
 }
 
 impl<'a> Basis<'a> {
     /// Fits terms. A term that says nothing beyond the ones before it is left out.
     pub(super) fn new(white: &'a Whitened, terms: &[Term]) -> Self {
-        let mut columns: Vec<Vec<f64>> = Vec::with_capacity(terms.len());
-        let mut rest = white.value.clone();
+        let known = terms.len();
+        let mut basis = Self {
+            white,
+            terms: Vec::with_capacity(known),
+            root: Vec::with_capacity(known),
+            along: Vec::with_capacity(known),
+            squares: white.squares,
+        };
+        let mut room = Vec::with_capacity(known + 1);
         for term in terms {
-            let mut column = white.column(*term);
-            let size = dot(&column, &column);
-            for known in &columns {
-                let along = dot(&column, known);
-                subtract(&mut column, known, along);
-            }
-            let left = dot(&column, &column);
-            if left > size * 1e-10 {
-                let scale = 1.0 / left.sqrt();
-                column.iter_mut().for_each(|value| *value *= scale);
-                let along = dot(&rest, &column);
-                subtract(&mut rest, &column, along);
-                columns.push(column);
+            let (left, along) = basis.beyond(*term, &mut room);
+            if left > 0.0 {
+                let (size, along) = (left.sqrt(), along / left.sqrt());
+                room.push(size);
+                basis.terms.push(*term);
+                basis.root.push(room.clone());
+                basis.along.push(along);
+                basis.squares -= along * along;
             }
         }
-        let squares = dot(&rest, &rest);
-        Self { white, columns, rest, squares, later: Vec::new() }
+        basis
     }
 
     /// Twice the negative log-likelihood.
@@ -182,58 +284,43 @@ impl<'a> Basis<'a> {
         self.white.deviance(self.squares)
     }
 
-    /// Prepares for a scan over places.
-    pub(super) fn with_sums(mut self) -> Self {
-        let all = self.columns.iter().chain([&self.rest]);
-        let sums = |column: &Vec<f64>| {
-            [sums_after(column, &self.white.one), sums_after(column, &self.white.index)]
-        };
-        self.later = all.map(sums).collect();
-        self
+    /// What of a term's column is beyond the columns of the fit: its square, 0 when that is nothing,
+    /// and its product with the values. Leaves its products with the orthonormal columns.
+    fn beyond(&self, term: Term, products: &mut Vec<f64>) -> (f64, f64) {
+        products.clear();
+        let size = self.white.product(term, term);
+        let (mut left, mut along) = (size, self.white.along(term));
+        for (at, (known, row)) in self.terms.iter().zip(&self.root).enumerate() {
+            let both = self.white.product(term, *known) - dot(&row[..at], products);
+            let product = both / row[at];
+            left -= product * product;
+            along -= product * self.along[at];
+            products.push(product);
+        }
+        (if left > size * ALIKE { left } else { 0.0 }, along)
     }
 
-    /// The products of a step at `at` with each column, and last with the rest.
-    fn step_products(&self, at: usize, into: &mut Vec<f64>) {
-        into.clear();
-        let first = self.white.first[at];
-        let all = self.columns.iter().chain([&self.rest]);
-        into.extend(all.zip(&self.later).map(|(column, [one, _])| first * column[at] + one[at]));
-    }
-
-    fn kink_products(&self, at: usize, into: &mut Vec<f64>) {
-        into.clear();
-        let x = self.white.x[at];
-        into.extend(self.later.iter().map(|[one, index]| index[at] - x * one[at]));
-    }
-
-    /// What a step at `at` takes off the residual sum of squares.
-    pub(super) fn step_gain(&self, at: usize, room: &mut Vec<f64>) -> f64 {
-        self.step_products(at, room);
-        let size = self.white.first[at].powi(2) + self.white.later[0][at];
-        gain(room, size)
-    }
-
-    /// What a kink at `at` takes off it.
-    pub(super) fn kink_gain(&self, at: usize, room: &mut Vec<f64>) -> f64 {
-        self.kink_products(at, room);
-        let [one, both, index] = &self.white.later;
-        let x = self.white.x[at];
-        gain(room, index[at] - 2.0 * x * both[at] + x * x * one[at])
+    /// What a term takes off the residual sum of squares.
+    pub(super) fn gain(&self, term: Term, room: &mut Vec<f64>) -> f64 {
+        let (left, along) = self.beyond(term, room);
+        if left > 0.0 { along * along / left } else { 0.0 }
     }
 
     /// What a step at each of `places` is, beyond the columns of the fit: see [`Lift`].
     pub(super) fn lifts(&self, places: &[usize]) -> Vec<Lift> {
-        let mut room = Vec::new();
         let lift = |at: &usize| {
-            self.step_products(*at, &mut room);
-            let along = room.pop().unwrap_or(0.0);
-            let own = self.white.first[*at].powi(2) + self.white.later[0][*at];
-            let shared = self.white.one[*at] * self.white.first[*at] + self.white.later[0][*at];
-            Lift { columns: room.clone(), along, own, shared }
+            let (step, mut columns) = (Term::Step(*at), Vec::with_capacity(self.terms.len()));
+            let (_, along) = self.beyond(step, &mut columns);
+            let own = self.white.product(step, step);
+            let shared = self.white.product(step, Term::Level);
+            Lift { columns, along, own, shared }
         };
         places.iter().map(lift).collect()
     }
 }
+
+/// A column of which less than this part is beyond others says the same as they do.
+const ALIKE: f64 = 1e-9;
 
 /// A step as a scan over pairs of steps needs it.
 #[derive(Clone, Debug)]
@@ -263,38 +350,13 @@ impl Lift {
     }
 }
 
-/// What a column takes off, of which the products with the basis and, last, with the rest are
-/// known, and its own size.
-fn gain(products: &[f64], size: f64) -> f64 {
-    let Some((along, columns)) = products.split_last() else { return 0.0 };
-    let left = size - columns.iter().map(|product| product * product).sum::<f64>();
-    if left > size * 1e-9 { along * along / left } else { 0.0 }
-}
-
 /// The points whitened for each `φ` of the grid.
 pub(super) fn whiten(points: &Points) -> Vec<Whitened> {
     GRID.iter().map(|phi| Whitened::new(points, *phi)).collect()
 }
 
-/// `Σ` over the later places of the products of two columns.
-fn sums_after(a: &[f64], b: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; a.len()];
-    let mut sum = 0.0;
-    for i in (0..a.len()).rev() {
-        sums[i] = sum;
-        sum += a[i] * b[i];
-    }
-    sums
-}
-
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn subtract(from: &mut [f64], column: &[f64], times: f64) {
-    for (value, by) in from.iter_mut().zip(column) {
-        *value -= times * by;
-    }
 }
 
 #[cfg(test)]
@@ -328,17 +390,32 @@ mod tests {
     fn a_scan_gains_what_a_fit_gains() {
         let white = Whitened::new(&points(), 0.3);
         let base = [Term::Level, Term::Slope];
-        let basis = Basis::new(&white, &base).with_sums();
+        let basis = Basis::new(&white, &base);
         let mut room = Vec::new();
         let fitted =
             |more: &[Term]| basis.squares - Basis::new(&white, &[&base[..], more].concat()).squares;
         let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-9, "{got} {want}");
         for at in 2..11 {
-            close(basis.step_gain(at, &mut room), fitted(&[Term::Step(at)]));
-            close(basis.kink_gain(at, &mut room), fitted(&[Term::Kink(at)]));
+            close(basis.gain(Term::Step(at), &mut room), fitted(&[Term::Step(at)]));
+            close(basis.gain(Term::Kink(at), &mut room), fitted(&[Term::Kink(at)]));
         }
         let lifts = basis.lifts(&[3, 7]);
         close(lifts[0].gain_with(&lifts[1]), fitted(&[Term::Step(3), Term::Step(7)]));
+    }
+
+    #[test]
+    fn the_products_of_columns_are_those_of_the_columns() {
+        let white = Whitened::new(&points(), 0.6);
+        let terms =
+            [Term::Level, Term::Slope, Term::Step(3), Term::Kink(3), Term::Step(8), Term::Kink(6)];
+        for a in terms {
+            for b in terms {
+                let (got, want) = (white.product(a, b), dot(&white.column(a), &white.column(b)));
+                assert!((got - want).abs() < 1e-9, "{a:?} {b:?}: {got} is not {want}");
+            }
+            let want = dot(&white.column(a), &white.value);
+            assert!((white.along(a) - want).abs() < 1e-9, "{a:?}");
+        }
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub fn find(history: &History, settings: Settings) -> Finding {
         return finding;
     }
     let points = points(&kept);
-    let white = whiten(&points);
+    let white = whiten(&points.centred());
     let search = Search::new(&points, &white, prices(settings.sensitivity, kept.len()));
     let model = if kept.len() < CHANGE_RUNS { search.short() } else { search.best() };
     let Some(fit) = Fit::new(&points, &model.terms, model.phi) else { return finding };
@@ -256,10 +256,9 @@ impl Context<'_> {
             return;
         };
         let direction = self.history.direction();
-        let last = recent.x[recent.len() - 1];
         let known = found.filter(|(trend, _)| trend.answer != TrendAnswer::CannotTell);
         if let Some((_, line)) = known.filter(|_| finding.family != Family::CannotTell) {
-            let forecast = forecast::forecast(&line, last, boundary, direction);
+            let forecast = forecast::forecast(&line, boundary, direction);
             if let Forecast::NotEstablished(why) = forecast {
                 finding.reasons.push(Reason::NoCrossing(why));
             }

@@ -11,8 +11,8 @@
 //! Search: not every mean is looked at. Steps are added one by one and in pairs, each where it
 //! gains most, to a level and to a line; kinks are added to the line; after each addition all
 //! places are moved to where they are best, and in the end whatever does not pay is taken away.
-//! The work grows with `n` for each φ and each addition; pairs are looked for on at most
-//! [`PAIR_PLACES`] places.
+//! The work of an addition grows with `n`; pairs are looked for on at most [`PAIR_PLACES`] places,
+//! and only when one addition alone does not pay.
 
 use super::likelihood::{Basis, Points, Term, Whitened};
 
@@ -51,6 +51,9 @@ const MOST_CHANGES: usize = 24;
 
 /// How much worse a place may explain the history and still be possible.
 const PLACE_DROP: f64 = 4.0;
+
+/// How much worse a model one part away may be for its changes to be moved to where they are best.
+const WORTH_SETTLING: f64 = 10.0;
 
 /// How far from the best place others are looked at.
 const PLACE_REACH: usize = 60;
@@ -195,37 +198,50 @@ impl<'a> Search<'a> {
         best
     }
 
-    /// The best addition of one change or of two steps.
+    /// The best addition of one change or, when that does not pay, of two steps.
     fn add(&self, to: &Model, kinks: bool) -> Option<Model> {
         let open = self.open_places(&to.terms);
         let one = self.add_one(&to.terms, &open, kinks);
-        let two = self.add_two(to, &open);
-        let found = one.into_iter().chain(two);
+        if one.as_ref().is_some_and(|one| one.score < to.score) {
+            return one;
+        }
+        let found = one.into_iter().chain(self.add_two(to, &open));
         found.min_by(|a, b| a.score.total_cmp(&b.score))
     }
 
     fn add_one(&self, terms: &[Term], open: &[usize], kinks: bool) -> Option<Model> {
+        let step =
+            self.best_of(terms, open, Term::Step).map(|(d, term)| (d + self.prices.step, term));
+        let kink = kinks.then(|| self.best_of(terms, open, Term::Kink)).flatten();
+        let kink = kink.map(|(d, term)| (d + self.prices.kink, term));
+        let (_, term) = step.into_iter().chain(kink).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some(self.model([terms, &[term]].concat()))
+    }
+
+    /// The term of a kind that explains most beside `terms`, over all places and every φ.
+    fn best_of(
+        &self,
+        terms: &[Term],
+        open: &[usize],
+        kind: fn(usize) -> Term,
+    ) -> Option<(f64, Term)> {
+        let mut room = Vec::with_capacity(terms.len() + 1);
         let mut best: Option<(f64, Term)> = None;
-        let mut room = Vec::new();
         for white in self.white {
-            let basis = Basis::new(white, terms).with_sums();
-            let mut consider = |gain: f64, term: Term, price: f64| {
-                let score = white.deviance(basis.squares - gain) + price;
-                if best.is_none_or(|(least, _)| score < least) {
-                    best = Some((score, term));
-                }
-            };
-            let step = best_place(open, |at| basis.step_gain(at, &mut room));
-            if let Some((gain, at)) = step {
-                consider(gain, Term::Step(at), self.prices.step);
-            }
-            if kinks && let Some((gain, at)) = best_place(open, |at| basis.kink_gain(at, &mut room))
-            {
-                consider(gain, Term::Kink(at), self.prices.kink);
+            let basis = Basis::new(white, terms);
+            let gains = open.iter().map(|at| (basis.gain(kind(*at), &mut room), kind(*at)));
+            // Of equal gains the first, so that the answer does not depend on their order.
+            let most = gains.fold(None, |most: Option<(f64, Term)>, one| match most {
+                Some(known) if known.0 >= one.0 => Some(known),
+                Some(_) | None => Some(one),
+            });
+            let Some((gain, term)) = most else { continue };
+            let deviance = white.deviance(basis.squares - gain);
+            if best.is_none_or(|(least, _)| deviance < least) {
+                best = Some((deviance, term));
             }
         }
-        let (_, term) = best?;
-        Some(self.model([terms, &[term]].concat()))
+        best
     }
 
     /// Two steps at once: the second takes back what the first does, and either alone gains little.
@@ -234,7 +250,7 @@ impl<'a> Search<'a> {
         let few: Vec<usize> = open.iter().copied().step_by(stride).collect();
         let mut best: Option<(f64, usize, usize)> = None;
         for white in self.white.iter().filter(|white| white.phi <= to.phi).step_by(2) {
-            let basis = Basis::new(white, &to.terms).with_sums();
+            let basis = Basis::new(white, &to.terms);
             let lifts = basis.lifts(&few);
             let mut most = (0.0, 0, 0);
             for (i, one) in lifts.iter().enumerate() {
@@ -274,37 +290,24 @@ impl<'a> Search<'a> {
         model
     }
 
-    /// The model with its change at `place` where it is best.
+    /// The model with its change at `place` where it is best, between those beside it.
     fn moved(&self, model: &Model, place: usize) -> Model {
         let (here, others): (Vec<Term>, Vec<Term>) =
             model.terms.iter().partition(|term| term.place() == Some(place));
-        let open = self.open_places(&others);
-        match here.as_slice() {
-            [Term::Step(_)] => self.add_kind(&others, &open, false),
-            [Term::Kink(_)] => self.add_kind(&others, &open, true),
-            _ => None,
+        let kind = match here.as_slice() {
+            [Term::Step(_)] => Term::Step,
+            [Term::Kink(_)] => Term::Kink,
+            _ => return model.clone(),
+        };
+        let edges = || others.iter().filter_map(|term| term.place());
+        let before = edges().filter(|edge| *edge < place).max().unwrap_or(0);
+        let after = edges().filter(|edge| *edge > place).min().unwrap_or(self.n);
+        let mut open = self.open_places(&others);
+        open.retain(|at| (before..after).contains(at));
+        match self.best_of(&others, &open, kind) {
+            Some((_, term)) => self.model([&others[..], &[term]].concat()),
+            None => model.clone(),
         }
-        .unwrap_or_else(|| model.clone())
-    }
-
-    fn add_kind(&self, terms: &[Term], open: &[usize], kink: bool) -> Option<Model> {
-        let mut room = Vec::new();
-        let mut best: Option<(f64, usize)> = None;
-        for white in self.white {
-            let basis = Basis::new(white, terms).with_sums();
-            let found = best_place(open, |at| {
-                if kink { basis.kink_gain(at, &mut room) } else { basis.step_gain(at, &mut room) }
-            });
-            if let Some((gain, at)) = found {
-                let deviance = white.deviance(basis.squares - gain);
-                if best.is_none_or(|(least, _)| deviance < least) {
-                    best = Some((deviance, at));
-                }
-            }
-        }
-        let (_, at) = best?;
-        let term = if kink { Term::Kink(at) } else { Term::Step(at) };
-        Some(self.model([terms, &[term]].concat()))
     }
 
     /// The best model that is one part away, if it is better.
@@ -338,7 +341,9 @@ impl<'a> Search<'a> {
         }
         let best = without
             .chain(with)
-            .map(|terms| self.settle(self.model(terms)))
+            .map(|terms| self.model(terms))
+            .filter(|near| near.score < model.score + WORTH_SETTLING)
+            .map(|near| self.settle(near))
             .min_by(|a, b| a.score.total_cmp(&b.score))?;
         (best.score < model.score - 1e-9).then_some(best)
     }
@@ -351,13 +356,4 @@ impl<'a> Search<'a> {
         let last = (self.n + 1).saturating_sub(FORMING_RUNS);
         (REGIME_RUNS..last).filter(|at| far(*at)).collect()
     }
-}
-
-fn best_place(open: &[usize], mut gain: impl FnMut(usize) -> f64) -> Option<(f64, usize)> {
-    let gains = open.iter().map(|at| (gain(*at), *at));
-    // Of equal gains the first, so that the answer does not depend on the order of additions.
-    gains.fold(None, |best, one| match best {
-        Some((most, _)) if most >= one.0 => best,
-        Some(_) | None => Some(one),
-    })
 }
