@@ -13,8 +13,8 @@ pub mod clock {
 /// What the numbers of many runs say.
 pub mod drift {
     pub use crate::drift::{
-        Alert, CONFIDENCE, Change, Direction, Estimate, Family, Finding, Forecast, History, Least,
-        Needs, NoCrossing, Outlier, Reason, Regime, Row, Run, Sensitivity, Settings, Trend,
+        Ahead, Alert, CONFIDENCE, Change, Direction, Estimate, Family, Finding, Forecast, History,
+        Least, Needs, NoCrossing, Outlier, Reason, Regime, Row, Run, Sensitivity, Settings, Trend,
         TrendAnswer, find,
     };
 }

@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Done, Program, homeostat};
+use crate::support::{
+    Done, Program,
+    chromium::{Chromium, Look},
+    homeostat,
+};
 
 /// Numbers that vary by ±1 around a mean and repeat nothing.
 fn values(n: usize, mean: impl Fn(usize) -> f64) -> Vec<f64> {
@@ -187,4 +191,54 @@ fn the_report_can_go_to_a_file() {
     assert_eq!(done.stdout, "");
     let text = fs_err::read_to_string(dir.path().join("drift.json")).unwrap();
     assert!(serde_json::from_str::<Value>(&text).unwrap()["format_version"] == 1);
+}
+
+/// A history with everything that a plot can show.
+fn eventful() -> String {
+    let mut csv = "time,value,lower,upper,boundary\n".to_owned();
+    let mean = |i: usize| if i < 45 { 150.0 } else { 165.0 + 0.4 * (i - 45) as f64 };
+    for (row, value) in values(120, mean).into_iter().enumerate() {
+        let value = if row == 20 || row == 90 { value + 40.0 } else { value };
+        let cells = format!("{value},{},{}", value - 1.0, value + 2.0);
+        let cells = if (60..66).contains(&row) { ",,".to_owned() } else { cells };
+        writeln!(csv, "{},{cells},230", 1_790_000_000 + row * 86_400).unwrap();
+    }
+    csv
+}
+
+#[test]
+fn the_page_opens_on_a_desk_and_on_a_phone() {
+    let dir = TempDir::new().unwrap();
+    fs_err::write(dir.path().join("a.csv"), eventful()).unwrap();
+    let args = ["drift", "--series", "a.csv", "--format", "html", "-o", "drift.html"];
+    homeostat(args).cwd(dir.path()).run().exits(12);
+    let desk = Look { width: 1280, height: 900, dark: false, phone: false };
+    let phone = Look { width: 390, height: 844, dark: false, phone: true };
+    for (look, name) in [
+        (desk, "drift-desktop-light"),
+        (Look { dark: true, ..desk }, "drift-desktop-dark"),
+        (phone, "drift-phone-light"),
+        (Look { dark: true, ..phone }, "drift-phone-dark"),
+    ] {
+        let Some(mut browser) = Chromium::start() else { return };
+        browser.open(&dir.path().join("drift.html"), look);
+        let picture = browser.picture(name);
+        assert_eq!(browser.complaints(), [""; 0], "on the console");
+        assert_eq!(browser.requests(), [""; 0], "asked of the network");
+        let marks = if look.phone { ".narrow" } else { ".wide" };
+        let marks = browser.ask(&format!("document.querySelectorAll('{marks} svg circle').length"));
+        assert!(marks.as_u64().unwrap() > 100, "{marks} runs, see {picture}");
+        let wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(browser.ask(wider).as_f64(), Some(0.0), "wider than the window, see {picture}");
+    }
+}
+
+#[test]
+fn markdown_is_text_whatever_the_columns_are_called() {
+    let csv =
+        eventful().replacen("boundary", "boundary,<img src=x>|@me", 1).replace(",230", ",230,1");
+    let done = drift(&csv, &["--format", "markdown"]).exits(12);
+    assert!(done.stdout.starts_with("## ❌ DRIFTING: Worse (higher) by "), "{done}");
+    assert!(!done.stdout.contains("<img") && !done.stdout.contains("@me"), "{done}");
+    assert!(done.stdout.contains("| Is it steady? | "), "{done}");
 }

@@ -14,7 +14,7 @@ use homeostat::internals::drift::{
 const REPETITIONS: usize = 2000;
 
 /// The tables, in the order in which they are printed.
-const TABLES: [(&str, fn(&Bench, &mut dyn io::Write) -> io::Result<()>); 6] = [
+const TABLES: [(&str, Table); 6] = [
     ("found", Bench::found),
     ("trend", Bench::trend),
     ("place", Bench::place),
@@ -22,6 +22,9 @@ const TABLES: [(&str, fn(&Bench, &mut dyn io::Write) -> io::Result<()>); 6] = [
     ("next", Bench::next),
     ("nights", Bench::nights),
 ];
+
+/// Prints one table.
+type Table = fn(&Bench, &mut dyn io::Write) -> io::Result<()>;
 
 /// What the errors are like.
 #[derive(Clone, Copy)]

@@ -24,6 +24,8 @@ pub struct Finding {
     pub days_a_run: Option<f64>,
     /// The probability that the next run is beyond the boundary.
     pub breaks_next: Option<f64>,
+    /// What the runs ahead can be, from the last run on; empty when it cannot be told.
+    pub ahead: Vec<Ahead>,
     /// Runs far from their neighbours.
     pub outliers: Vec<Outlier>,
     /// What is for the worse, and matters.
@@ -105,6 +107,19 @@ pub struct Regime {
     pub end: Estimate,
     /// The slope a run; 0 of a level.
     pub slope: f64,
+}
+
+/// What a run ahead can be, with a probability of 90 %, if nothing changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ahead {
+    /// Its run index.
+    pub index: f64,
+    /// What is expected.
+    pub center: f64,
+    /// The least it can be.
+    pub lower: f64,
+    /// The most it can be.
+    pub upper: f64,
 }
 
 /// A run far from its neighbours.

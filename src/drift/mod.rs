@@ -23,7 +23,7 @@ mod spread;
 mod tests;
 mod trend;
 
-pub use finding::{Alert, Change, Family, Finding, Outlier, Regime};
+pub use finding::{Ahead, Alert, Change, Family, Finding, Outlier, Regime};
 pub use fit::Estimate;
 pub use forecast::{CONFIDENCE, Forecast, NoCrossing};
 pub use history::{Direction, History, Row, Run};
@@ -54,6 +54,9 @@ const NEAR_UNIT_ROOT: f64 = 0.95;
 /// Measured: of random walks in which slopes were found, 10 to 25 % are beyond this; of ramps of 4 standard
 /// deviations over 100 runs, at φ = 0.6, fewer than 5 % are not.
 const BEYOND_WALK: f64 = 12.0;
+
+/// At how many points ahead it is said what a run can be.
+const AHEAD_POINTS: usize = 24;
 
 /// How easily a change is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +119,9 @@ pub fn find(history: &History, settings: Settings) -> Finding {
     let context = Context { history, settings, kept: &kept, points: &points, fit: &fit };
     context.describe(&mut finding, &model, &search, &marks);
     context.look_ahead(&mut finding);
+    if finding.family != Family::CannotTell {
+        finding.ahead = context.ahead(finding.forecast);
+    }
     judge::judge(&context, &mut finding);
     finding
 }
@@ -230,6 +236,26 @@ impl Context<'_> {
         }
     }
 
+    /// What the runs ahead can be: as many as a third of the history is long, or up to the boundary
+    /// when that is no farther than the history is long.
+    fn ahead(&self, forecast: Option<Forecast>) -> Vec<Ahead> {
+        let last = self.kept[self.kept.len() - 1];
+        let length = (last.index - self.kept[0].index) as f64;
+        let horizon = match forecast {
+            Some(Forecast::Between { to, .. }) if to <= length => 1.1 * to,
+            Some(_) | None => length / 3.0,
+        }
+        .max(5.0);
+        let half = fit::quantile(self.fit.freedom, 0.5 + CONFIDENCE / 2.0);
+        let point = |step: usize| {
+            let runs = (horizon * step as f64 / AHEAD_POINTS as f64).max(1e-9);
+            let (center, error) = self.fit.predict(last.value, runs);
+            let (lower, upper) = (center - half * error, center + half * error);
+            Ahead { index: last.index as f64 + runs, center, lower, upper }
+        };
+        (0..=AHEAD_POINTS).map(point).collect()
+    }
+
     /// The slope of the last regime, the boundary ahead and the next run.
     fn look_ahead(&self, finding: &mut Finding) {
         let start = *self.starts().last().unwrap_or(&0);
@@ -319,6 +345,7 @@ fn empty(history: &History) -> Finding {
         forecast: None,
         days_a_run: None,
         breaks_next: None,
+        ahead: Vec::new(),
         outliers: Vec::new(),
         alerts: Vec::new(),
         reasons,

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The style sheet, put into the page.
-const CSS: &str = include_str!("templates/report.css");
+pub(super) const CSS: &str = include_str!("templates/report.css");
 
 #[derive(Template)]
 #[template(path = "report.html", config = "src/report/askama.toml")]
@@ -49,7 +49,7 @@ struct Row<'a> {
 /// A plot in both widths.
 #[derive(Template)]
 #[template(path = "plot.html", config = "src/report/askama.toml")]
-struct Plot {
+pub(super) struct Plot {
     wide: String,
     narrow: String,
 }
@@ -87,7 +87,7 @@ pub(super) fn render(view: &View) -> String {
 
 /// What the page may do: show itself, in the style that was written for it. The one image is the
 /// empty icon, without which a browser asks the server for one.
-fn policy() -> String {
+pub(super) fn policy() -> String {
     let hash = BASE64_STANDARD.encode(Sha256::digest(CSS));
     format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
@@ -98,8 +98,8 @@ fn policy() -> String {
 /// A list of names and what is to be said of them.
 #[derive(Template)]
 #[template(path = "facts.html", config = "src/report/askama.toml")]
-struct Facts<'a> {
-    facts: &'a [Fact],
+pub(super) struct Facts<'a> {
+    pub(super) facts: &'a [Fact],
 }
 
 fn checks(checks: &[CheckView]) -> Checks<'_> {
@@ -107,7 +107,7 @@ fn checks(checks: &[CheckView]) -> Checks<'_> {
     Checks { rows: rows.collect() }
 }
 
-fn both(
+pub(super) fn both(
     title: &str,
     description: &str,
     id: &str,

@@ -2,7 +2,10 @@
 //!
 //! As with a run, numbers become text once, in `words`, and the renderers only lay that text out.
 
+pub(super) mod chart;
+mod html;
 mod json;
+mod markdown;
 mod terminal;
 mod words;
 
@@ -10,8 +13,11 @@ use std::fmt;
 
 pub(crate) use json::schema as json_schema;
 
+use chart::Chart;
+
 use super::{
     Style,
+    text::plain_lines,
     view::{Answer, Fact, Tone},
 };
 use crate::drift::{Finding, History, Settings};
@@ -38,6 +44,10 @@ pub(crate) enum DriftFormat {
     Terminal,
     /// For programs: exact numbers; `homeostat schema drift` describes it.
     Json,
+    /// For a pull request or the summary of a CI step.
+    Markdown,
+    /// One self-contained page with a plot.
+    Html,
 }
 
 /// What is to be known of how the numbers were given.
@@ -121,14 +131,14 @@ struct DriftView {
     answers: Vec<Answer>,
     regimes: Vec<RegimeRow>,
     method: Vec<Fact>,
-    /// Value by run index, without its scale: for a line of blocks.
-    values: Vec<(f64, f64)>,
+    chart: Chart,
     document: json::Document,
 }
 
 /// A regime in words.
 #[derive(Clone, Debug)]
 struct RegimeRow {
+    begins: String,
     rows: String,
     runs: String,
     level: String,
@@ -141,5 +151,7 @@ pub(crate) fn render(subject: &DriftSubject<'_>, format: DriftFormat, style: Sty
     match format {
         DriftFormat::Terminal => terminal::render(&view, style),
         DriftFormat::Json => json::render(&view.document),
+        DriftFormat::Markdown => plain_lines(&markdown::render(&view)),
+        DriftFormat::Html => plain_lines(&html::render(&view)),
     }
 }

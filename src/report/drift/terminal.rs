@@ -1,7 +1,7 @@
 //! The report on a history for a terminal.
 
 use super::{DriftView, Tone};
-use crate::report::{Style, screen::Screen};
+use crate::report::{Style, screen::Screen, view::Dot};
 
 /// Columns of the questions.
 const QUESTION: usize = 31;
@@ -12,10 +12,10 @@ pub(super) fn render(view: &DriftView, style: Style) -> String {
     let mut page = Screen::new(style);
     page.title(&format!("{} {}", view.tone.sign(), view.word), view.tone, &view.name);
     page.wrapped("", &view.headline);
-    if !view.values.is_empty() {
+    if !view.chart.dots.is_empty() {
         page.blank();
         let width = page.width().saturating_sub(4).min(80);
-        page.row(&format!("  {}", spark(&view.values, width)));
+        page.row(&format!("  {}", spark(&view.chart.dots, width)));
     }
     page.blank();
     for answer in &view.answers {
@@ -49,15 +49,15 @@ pub(super) fn render(view: &DriftView, style: Style) -> String {
 }
 
 /// The mean of each of at most `width` equal stretches of the runs, from the least to the greatest
-/// value. A stretch without a number is a dot.
-fn spark(values: &[(f64, f64)], width: usize) -> String {
-    let first = values.first().map_or(0.0, |(index, _)| *index);
-    let length = values.last().map_or(0.0, |(index, _)| index - first) + 1.0;
+/// value, outliers left out. A stretch without a number is a dot.
+pub(super) fn spark(dots: &[Dot], width: usize) -> String {
+    let first = dots.first().map_or(0.0, |dot| dot.at);
+    let length = dots.last().map_or(0.0, |dot| dot.at - first) + 1.0;
     let width = width.min(length as usize).max(1);
     let mut cells: Vec<Vec<f64>> = vec![Vec::new(); width];
-    for (index, value) in values {
-        let column = ((index - first) / length * width as f64).floor() as usize;
-        cells[column.min(width - 1)].push(*value);
+    for dot in dots {
+        let column = ((dot.at - first) / length * width as f64).floor() as usize;
+        cells[column.min(width - 1)].push(dot.value);
     }
     let means: Vec<Option<f64>> = cells
         .iter()
@@ -80,9 +80,18 @@ mod tests {
 
     #[test]
     fn a_gap_stays_a_gap_in_a_line_of_blocks() {
-        let values = [(0.0, 1.0), (1.0, 1.0), (4.0, 3.0), (5.0, 5.0)];
+        let dots = |values: &[(f64, f64)]| -> Vec<Dot> {
+            let dot = |(at, value): &(f64, f64)| Dot {
+                at: *at,
+                value: *value,
+                lower: *value,
+                upper: *value,
+            };
+            values.iter().map(dot).collect()
+        };
+        let values = dots(&[(0.0, 1.0), (1.0, 1.0), (4.0, 3.0), (5.0, 5.0)]);
         assert_eq!(spark(&values, 80), "▁▁··▅█");
         assert_eq!(spark(&values, 3), "▁·█");
-        assert_eq!(spark(&[(7.0, 2.0)], 80), "▁");
+        assert_eq!(spark(&dots(&[(7.0, 2.0)]), 80), "▁");
     }
 }

@@ -1,6 +1,6 @@
 //! What a history says, in words: every number becomes text here, once.
 
-use super::{DriftSubject, DriftView, RegimeRow, json};
+use super::{Chart, DriftSubject, DriftView, RegimeRow, json};
 use crate::{
     drift::{
         Alert, Change, Direction, Estimate, Family, Finding, Forecast, Least, Needs, NoCrossing,
@@ -20,11 +20,11 @@ pub(super) fn view(subject: &DriftSubject<'_>) -> DriftView {
     let finding = subject.finding;
     let (word, tone) = match (finding.is_drifting(), finding.family) {
         (true, _) => ("DRIFTING", Tone::Bad),
+        (false, _) if forming(subject).is_some() => ("NOT SURE YET", Tone::Unsure),
         (false, Family::CannotTell) => ("CANNOT TELL", Tone::Unsure),
         (false, Family::Steady) => ("STEADY", Tone::Good),
         (false, Family::Stepped | Family::Drifting | Family::Mixed) => ("NOT WORSE", Tone::Good),
     };
-    let runs = subject.history.runs().iter();
     DriftView {
         name: plain(subject.name),
         tone,
@@ -39,7 +39,7 @@ pub(super) fn view(subject: &DriftSubject<'_>) -> DriftView {
         ],
         regimes: regimes(subject),
         method: method(subject),
-        values: runs.map(|run| (run.index as f64, run.value)).collect(),
+        chart: Chart::new(subject, description(subject)),
         document: json::Document::new(subject),
     }
 }
@@ -50,6 +50,10 @@ fn headline(subject: &DriftSubject<'_>) -> String {
         let said: Vec<String> =
             finding.alerts.iter().map(|alert| alerted(subject, alert)).collect();
         return sentence(&list(&said, 3));
+    }
+    if let Some(change) = forming(subject) {
+        let what = changed(subject, change);
+        return format!("Perhaps a change for the worse, not alerted yet: {what}");
     }
     match finding.family {
         Family::CannotTell => {
@@ -74,6 +78,18 @@ fn headline(subject: &DriftSubject<'_>) -> String {
             "It changed, but nothing of that is for the worse, matters and still stands".to_owned()
         }
     }
+}
+
+/// The change that would be for the worse and matter, were it not provisional.
+fn forming<'a>(subject: &DriftSubject<'a>) -> Option<&'a Change> {
+    let finding = subject.finding;
+    let small = |row: usize| {
+        let reasons = finding.reasons.iter();
+        reasons.into_iter().any(|why| matches!(why, Reason::TooSmall { row: at, .. } if *at == row))
+    };
+    let last = finding.changes.last().filter(|change| change.provisional)?;
+    let worse = last.jump.is_some_and(|jump| subject.history.direction().is_worse(jump.value));
+    (worse && !small(last.row)).then_some(last)
 }
 
 fn alerted(subject: &DriftSubject<'_>, alert: &Alert) -> String {
@@ -108,8 +124,32 @@ fn at(subject: &DriftSubject<'_>, row: usize) -> String {
     }
 }
 
+/// A number with its interval, in as many digits as tell them apart.
 fn between(of: Estimate) -> String {
+    let half = (of.upper - of.lower) / 2.0;
+    let alike = digits(of.value) == digits(of.lower) || digits(of.value) == digits(of.upper);
+    if alike && half > 0.0 && half.is_finite() && of.value.abs() < 1e7 {
+        let places = (-half.log10().floor()).clamp(0.0, 12.0) as usize;
+        return format!("{:.places$} ({:.places$} to {:.places$})", of.value, of.lower, of.upper);
+    }
     format!("{} ({} to {})", digits(of.value), digits(of.lower), digits(of.upper))
+}
+
+/// What the plot shows, for those who cannot see it.
+fn description(subject: &DriftSubject<'_>) -> String {
+    let finding = subject.finding;
+    let regimes = finding.regimes.iter().take(MOST).map(|regime| {
+        let (start, end) = (digits(regime.start.value), digits(regime.end.value));
+        format!("rows {} to {}: {start} to {end}", regime.from, regime.to)
+    });
+    let mut said: Vec<String> = regimes.collect();
+    if !finding.outliers.is_empty() {
+        said.push(count(finding.outliers.len(), "outlier"));
+    }
+    if let Some(boundary) = subject.history.boundary() {
+        said.push(format!("boundary {}", digits(boundary)));
+    }
+    format!("{}; {}.", count(subject.history.runs().len(), "run"), said.join("; "))
 }
 
 fn steady(subject: &DriftSubject<'_>) -> Answer {
@@ -171,7 +211,7 @@ fn worse(subject: &DriftSubject<'_>) -> Answer {
         (Tone::Bad, "Yes: there is a change for the worse, it matters, and it still stands.")
     } else if finding.family == Family::CannotTell {
         (Tone::Unsure, "It cannot be told.")
-    } else if finding.changes.iter().any(|change| change.provisional) {
+    } else if forming(subject).is_some() {
         (Tone::Unsure, "Not for certain: the last change is provisional, and not alerted.")
     } else {
         (Tone::Good, "No: no change for the worse matters and still stands.")
@@ -250,10 +290,13 @@ fn trust(subject: &DriftSubject<'_>) -> Answer {
 
 fn regimes(subject: &DriftSubject<'_>) -> Vec<RegimeRow> {
     let finding = subject.finding;
-    let row = |regime: &Regime| {
+    let row = |(place, regime): (usize, &Regime)| {
+        let change = place.checked_sub(1).and_then(|before| finding.changes.get(before));
         let sloped = regime.slope.abs() > 0.0;
         let (start, end) = (regime.start.value, regime.end.value);
         RegimeRow {
+            begins: change
+                .map_or_else(|| "at the start".to_owned(), |change| changed(subject, change)),
             rows: format!("{} to {}", regime.from, regime.to),
             runs: regime.runs.to_string(),
             level: if sloped {
@@ -264,7 +307,7 @@ fn regimes(subject: &DriftSubject<'_>) -> Vec<RegimeRow> {
             slope: if sloped { format!("{} a run", digits(regime.slope)) } else { "none".into() },
         }
     };
-    finding.regimes.iter().map(row).collect()
+    finding.regimes.iter().enumerate().map(row).collect()
 }
 
 fn method(subject: &DriftSubject<'_>) -> Vec<Fact> {

@@ -65,10 +65,14 @@ pub(super) enum Ink {
     Box,
     /// Cut out of what is below: the colour of the page.
     Paper,
+    /// The mean of a regime.
+    Mean,
+    /// What runs ahead can be.
+    Cone,
 }
 
 impl Ink {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 23] = [
         Self::Grid,
         Self::Axis,
         Self::Text,
@@ -90,6 +94,8 @@ impl Ink {
         Self::Ending,
         Self::Box,
         Self::Paper,
+        Self::Mean,
+        Self::Cone,
     ];
 
     /// Its class in the style sheet, after `f-` for what is filled and `s-` for what is a line.
@@ -116,6 +122,8 @@ impl Ink {
             Self::Ending => "ending",
             Self::Box => "box",
             Self::Paper => "paper",
+            Self::Mean => "mean",
+            Self::Cone => "cone",
         }
     }
 

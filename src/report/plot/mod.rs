@@ -6,11 +6,13 @@
 
 mod axis;
 mod canvas;
+mod history;
 mod lanes;
 mod spread;
 mod thin;
 mod track;
 
+pub(super) use history::history;
 pub(super) use lanes::lanes;
 pub(super) use spread::spread;
 pub(super) use track::track;
