@@ -139,6 +139,13 @@ impl Series {
         }
     }
 
+    /// Drops the samples after a time.
+    pub fn keep_until(&mut self, until: Time) {
+        let kept = self.times.partition_point(|time| *time <= until);
+        self.times.truncate(kept);
+        self.values.truncate(kept);
+    }
+
     /// The places of the samples in `(after, until]`.
     pub fn range(&self, after: Time, until: Time) -> std::ops::Range<usize> {
         let from = self.times.partition_point(|t| *t <= after);

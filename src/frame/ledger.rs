@@ -88,7 +88,7 @@ pub struct QueryNote {
     /// How often it was answered: for one stretch of time after the other.
     pub answered: u64,
     /// How often it was given up, by class: `refused`, `too_costly`, `unavailable`, `silent`,
-    /// `unreachable`, `broken`, `not_prometheus`, `too_large`, `not_asked`.
+    /// `unreachable`, `broken`, `not_prometheus`, `partial`, `too_large`, `not_asked`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, u64>,
     /// The most series of one answer.

@@ -22,6 +22,8 @@ pub(super) struct Answer {
     pub(super) histograms: u64,
     /// `warnings` and `infos`, as the server put them.
     pub(super) notes: Vec<String>,
+    /// Why it is not whole, where the server says so: nobody knows which series it lacks.
+    pub(super) partial: Option<String>,
     /// `errorType` and `error` of an answer that is none.
     pub(super) error: Option<(String, String)>,
     /// Whether `status` was there: what else speaks JSON has none.
@@ -42,6 +44,9 @@ pub(super) fn decode(reader: impl io::Read) -> Result<Answer, serde_json::Error>
     deserializer.end()?;
     Ok(answer)
 }
+
+/// How warnings begin that are about the expression.
+const ABOUT_PROMQL: [&str; 2] = ["PromQL warning: ", "PromQL info: "];
 
 /// The object around every answer.
 struct Envelope;
@@ -74,12 +79,20 @@ impl<'de> Visitor<'de> for Envelope {
                 "error" => said = Some(map.next_value()?),
                 "warnings" | "infos" => {
                     let notes: Option<Vec<String>> = map.next_value()?;
-                    answer.notes.extend(notes.unwrap_or_default());
+                    for note in notes.unwrap_or_default() {
+                        // Those of Prometheus are about the expression, but for results that were cut.
+                        // Of a server before several others, they say which of them did not answer.
+                        if ABOUT_PROMQL.iter().any(|about| note.starts_with(about)) {
+                            answer.notes.push(note);
+                        } else {
+                            answer.partial.get_or_insert(note);
+                        }
+                    }
                 }
                 // VictoriaMetrics: some of its storage did not answer.
                 "isPartial" => {
                     if map.next_value()? {
-                        answer.notes.push("the answer is partial".to_owned());
+                        answer.partial.get_or_insert("a part of the storage is away".to_owned());
                     }
                 }
                 "data" => map.next_value_seed(Data(&mut answer))?,
@@ -419,10 +432,23 @@ mod tests {
 
     #[test]
     fn what_the_server_says_besides_is_kept() {
-        let text = r#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]},"warnings":["w"],"infos":["i"],"stats":{"seriesFetched":"0"}}"#;
-        check(text, "the answer is partial; w; i");
+        let text = r#"{"status":"success","isPartial":false,"data":{"resultType":"matrix","result":[]},"warnings":["PromQL warning: w"],"infos":["PromQL info: i"],"stats":{"seriesFetched":"0"}}"#;
+        check(text, "PromQL warning: w; PromQL info: i");
         check(r#"{"status":"error","errorType":"bad_data","error":"no"}"#, "bad_data: no");
         check(r#"{"status":"success","data":null,"warnings":null}"#, "");
+    }
+
+    #[test]
+    fn an_answer_that_is_not_whole_says_so() {
+        let partial = |more: &str| {
+            let text = format!(r#"{{"status":"success","data":{{"result":[]}},{more}}}"#);
+            decode(text.as_bytes()).unwrap().partial
+        };
+        for why in ["no store matched: store-1 unavailable", "results truncated due to limit"] {
+            assert_eq!(partial(&format!(r#""warnings":["{why}"]"#)).as_deref(), Some(why));
+        }
+        assert!(partial(r#""isPartial":true"#).is_some());
+        assert_eq!(partial(r#""isPartial":false"#), None);
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl Client {
                 | QueryError::Unreachable(_)
                 | QueryError::Broken(_)
                 | QueryError::NotPrometheus(_)
+                | QueryError::Partial(_)
                 | QueryError::TooLarge(_)
                 | QueryError::NotAsked(_) => None,
             };
@@ -259,7 +260,10 @@ async fn read(mut response: Response, deadline: Instant) -> Result<(Answer, u64)
     let decoded = decoding.await.map_err(|error| QueryError::Broken(error.to_string()))?;
     match decoded {
         Ok(answer) => match answer.error {
-            None if answer.is_prometheus => Ok((answer, bytes)),
+            None if answer.is_prometheus => match answer.partial {
+                Some(said) => Err(QueryError::Partial(said)),
+                None => Ok((answer, bytes)),
+            },
             None => Err(QueryError::NotPrometheus("JSON without a `status`".to_owned())),
             Some((_, said)) => Err(QueryError::Refused { status: 200, said }),
         },

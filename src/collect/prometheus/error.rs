@@ -41,6 +41,9 @@ pub(crate) enum QueryError {
     /// The answer is not one of Prometheus' API.
     #[error("not an answer of Prometheus' API: {0}")]
     NotPrometheus(String),
+    /// The answer is not whole: a part of the server's storage did not answer, or a limit cut it.
+    #[error("the answer is partial: {0}")]
+    Partial(String),
     /// The answer is larger than allowed, after decompression.
     #[error("the answer has more than {} MiB", .0 >> 20)]
     TooLarge(u64),
@@ -60,6 +63,7 @@ impl QueryError {
             Self::Unreachable(_) => "unreachable",
             Self::Broken(_) => "broken",
             Self::NotPrometheus(_) => "not_prometheus",
+            Self::Partial(_) => "partial",
             Self::TooLarge(_) => "too_large",
             Self::NotAsked(_) => "not_asked",
         }
@@ -74,6 +78,7 @@ impl QueryError {
             | Self::Broken(_)
             // A proxy in front of it may say so for a while.
             | Self::NotPrometheus(_)
+            | Self::Partial(_)
             | Self::NotAsked(_) => true,
             Self::Refused { .. } | Self::TooCostly { .. } | Self::TooLarge(_) => false,
         }
@@ -88,6 +93,7 @@ impl QueryError {
             | Self::Unreachable(_)
             | Self::Broken(_)
             | Self::NotPrometheus(_)
+            | Self::Partial(_)
             | Self::NotAsked(_) => false,
         }
     }
@@ -109,6 +115,7 @@ impl QueryError {
             Self::Unavailable { .. } | Self::Silent | Self::Unreachable(_) | Self::Broken(_) => {
                 Some("is the server up, and reachable from here?")
             }
+            Self::Partial(_) => Some("is all of the server's storage up?"),
             Self::NotAsked(_) => None,
         }
     }

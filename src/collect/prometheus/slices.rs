@@ -88,7 +88,9 @@ impl<'a> SampleSlices<'a> {
                         self.ahead = Some(self.ask(until));
                     }
                     cost.add(&answered);
-                    return Some(Ok(answered.answer.series));
+                    let mut series = answered.answer.series;
+                    series.iter_mut().for_each(|one| one.keep_until(until));
+                    return Some(Ok(series));
                 }
                 Err(error) if error.may_be_less() && until.since(self.at) > SHORTEST_SLICE => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "asking for less");

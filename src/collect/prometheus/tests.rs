@@ -148,6 +148,8 @@ async fn what_may_pass_is_asked_again() {
     let html = answer("200 OK", "Content-Type: text/html\r\n", "<html>Please log in</html>");
     let want = "not an answer of Prometheus' API: expected value at line 1 column 1";
     check_passing(html, want).await;
+    let partial = r#"{"status":"success","data":{"result":[]},"warnings":["store-1 is away"]}"#;
+    check_passing(answer("200 OK", "", partial), "the answer is partial: store-1 is away").await;
     let whole = success(ONE);
     check_passing(
         whole[..whole.len() - 9].to_vec(),
@@ -224,6 +226,8 @@ async fn an_answer_that_trickles_ends_at_the_deadline() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             std::thread::spawn(move || {
+                // It answers when it was asked.
+                drop(stream.read(&mut [0; 4096]));
                 let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{\"status\":";
                 drop(stream.write_all(head.as_bytes()));
                 while stream.write_all(b" ").is_ok() {
