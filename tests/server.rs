@@ -367,6 +367,10 @@ fn windows_that_cannot_be_meant_are_wrong_usage() {
         let done = homeostat(["verify", file.to_str().unwrap()]).args(&flags).run().exits(2);
         assert!(done.stderr.contains(want), "{flags:?}: {done}");
     }
+    // Pages tell nothing of the past.
+    let example = HypothesisFile::short().write(dir.path());
+    let done = homeostat(["verify", example.to_str().unwrap(), "--during=-2h..-1h"]).run().exits(2);
+    assert!(done.stderr.contains("the past can only be asked of a server"), "{done}");
 }
 
 /// The lab's gateway and pods, scraped by a server every second.

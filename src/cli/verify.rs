@@ -56,6 +56,10 @@ pub(super) fn run(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<Exit
     let name = args.file.as_str();
     let hypothesis = read_hypothesis(&text, name, Reading::ToRun(&variables))?;
     let invalid = |problems: String| Invalid { file: name.to_owned(), problems };
+    if !hypothesis.sources.has_server() {
+        let problem = "the past can only be asked of a server, and `sources` names no `prometheus`";
+        return Err(invalid(problem.to_owned()).into());
+    }
     let Env { clock, run_id, seed } = Env::take(None)?;
     let now = clock.now();
     let windows = windows(args, &hypothesis, now).map_err(invalid)?;
