@@ -254,6 +254,10 @@ fn time(text: &str) -> Option<Time> {
         let millis = if number.abs() < 1e11 { number * 1000.0 } else { number };
         return millis.is_finite().then(|| Time::from_millis(millis.round() as i64));
     }
+    // As git prints it, and other tools that look for changes read it.
+    if let Ok(timestamp) = jiff::Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", text) {
+        return Some(Time::from(timestamp));
+    }
     let civil: jiff::civil::DateTime = text.parse().ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(civil).ok().map(Time::from)
 }
@@ -347,6 +351,7 @@ mod tests {
             "2026-11-23T02:15:00Z",
             "2026-11-23T03:15:00+01:00",
             "2026-11-23 02:15:00",
+            "2026-11-23 03:15:00 +0100",
             "2026-11-23T02:15",
             "1795400100",
             "1795400100000",
