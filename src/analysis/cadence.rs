@@ -1,6 +1,6 @@
 //! How far apart the samples of an indicator are.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{indicator::series, track::FRESH_FOR};
 use crate::{
@@ -82,19 +82,31 @@ const UNKNOWN: Duration = Duration::from_secs(30);
 
 /// The median time between two samples of the same series; none when no series has two.
 fn median<'a>(all: impl IntoIterator<Item = &'a Series>) -> Option<Duration> {
-    let mut apart: Vec<i64> = Vec::new();
+    // Of millions of distances, hardly any differ from the one before.
+    let mut apart: BTreeMap<i64, usize> = BTreeMap::new();
     for series in all {
         let samples = series.times.iter().zip(&series.values);
         let mut times = samples.filter(|(_, value)| !is_stale(**value)).map(|(time, _)| time);
         let Some(mut before) = times.next() else { continue };
+        let mut like_it = (0, 0_usize);
         for time in times {
-            apart.push(time.as_millis() - before.as_millis());
+            let distance = time.as_millis() - before.as_millis();
+            if like_it.0 != distance {
+                *apart.entry(like_it.0).or_default() += like_it.1;
+                like_it = (distance, 0);
+            }
+            like_it.1 += 1;
             before = time;
         }
+        *apart.entry(like_it.0).or_default() += like_it.1;
     }
-    let middle = apart.len().checked_sub(1)? / 2;
-    let (_, median, _) = apart.select_nth_unstable(middle);
-    u64::try_from(*median).ok().map(Duration::from_millis)
+    let middle = apart.values().sum::<usize>().checked_sub(1)? / 2;
+    let mut below = 0;
+    let (median, _) = apart.into_iter().find(|(_, number)| {
+        below += number;
+        below > middle
+    })?;
+    u64::try_from(median).ok().map(Duration::from_millis)
 }
 
 #[cfg(test)]

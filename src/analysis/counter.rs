@@ -183,17 +183,15 @@ impl<'a> Counters<'a> {
 
 /// What a series did, up to a time. Places are those of its samples.
 #[derive(Default)]
-pub(super) struct Life {
+struct Life {
     first: Option<(Time, f64)>,
     last: Option<usize>,
-    /// The time of each sample after the first, and how much was counted since the one before.
-    pub(super) rises: Vec<(Time, f64)>,
     /// The last sample before each fall, and when the next one was.
     falls: Vec<(usize, Time)>,
 }
 
 impl Life {
-    pub(super) fn of(series: &Series, until: Time) -> Self {
+    fn of(series: &Series, until: Time) -> Self {
         let mut life = Self::default();
         for place in series.range(Time::from_millis(i64::MIN), until) {
             let (time, value) = (series.times[place], series.values[place]);
@@ -202,12 +200,8 @@ impl Life {
             }
             match life.last.map(|last| (last, series.values[last])) {
                 None => life.first = Some((time, value)),
-                Some((last, before)) => {
-                    if value < before {
-                        life.falls.push((last, time));
-                    }
-                    life.rises.push((time, rise(before, value)));
-                }
+                Some((last, before)) if value < before => life.falls.push((last, time)),
+                Some(_) => {}
             }
             life.last = Some(place);
         }
@@ -215,20 +209,32 @@ impl Life {
     }
 }
 
+/// The time of each sample of a counter after the first, up to a time, and how much was counted since
+/// the one before.
+pub(super) fn rises(series: &Series, until: Time) -> impl Iterator<Item = (Time, f64)> {
+    pairs(series, until).map(|((_, before), (time, value))| (time, rise(before, value)))
+}
+
+/// Each two samples that follow each other, up to a time, NaN left out.
+fn pairs(series: &Series, until: Time) -> impl Iterator<Item = ((Time, f64), (Time, f64))> {
+    let places = series.range(Time::from_millis(i64::MIN), until);
+    let samples = series.times[places.clone()].iter().copied();
+    let samples = samples.zip(series.values[places].iter().copied());
+    let mut before = None;
+    let real = samples.filter(|(_, value)| !value.is_nan());
+    real.filter_map(move |sample| before.replace(sample).map(|before| (before, sample)))
+}
+
 /// What was counted between two samples that are farther apart than a window is long: no rate has
 /// both, so that none counts it, and it may have been counted at any time between them. A target
 /// that was away and comes back shows that it went on counting.
 fn apart(series: &Series, over: Duration, run: &Run) -> Vec<Uncounted> {
-    let samples = series.times.iter().copied().zip(series.values.iter().copied());
-    let real = samples.filter(|(time, value)| *time <= run.end && !value.is_nan());
-    let real: Vec<(Time, f64)> = real.collect();
-    let between = |pair: &[(Time, f64)]| {
-        let [(from, before), (to, value)] = *pair else { return None };
+    let between = |((from, before), (to, value)): ((Time, f64), (Time, f64))| {
         let rise = rise(before, value);
         let apart = to.since(from) > over && to >= run.start && rise > 0.0;
         apart.then_some(Uncounted { from, to, at_most: rise.min(MOST), side: Side::Between })
     };
-    real.windows(2).filter_map(between).collect()
+    pairs(series, run.end).filter_map(between).collect()
 }
 
 /// What a counter counted from one sample to the next. After a fall it began again at 0.

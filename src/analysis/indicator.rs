@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::{
     answered::Answered,
     buckets::{Bucket, Located, histogram_quantile},
-    counter::{Counter, Counters, Side},
+    counter::{Counter, Counters},
     gauge::Gauges,
     histogram::{Total, by_bound, totals},
     losses::{blind_between, counts_as_ready, sight_until},
-    rate::rate,
+    rate::rates,
     semantics::Semantics,
+    sums::{Sums, Uncertain, Unshown, newest_samples},
 };
 use crate::{
     frame::{EventRow, Observed, PodRow, Watched},
@@ -18,7 +19,7 @@ use crate::{
         model::{EventFilter, Indicator, IndicatorKind},
         selector::SeriesSelector,
     },
-    sample::{Bounds, Point, Series, is_stale},
+    sample::{Bounds, Point, Series},
     time::Time,
 };
 
@@ -167,40 +168,67 @@ impl<'a> Plan<'a> {
     /// - events: how many were added in `(at − step, at]`. No point when nobody watched a part
     ///   of it.
     pub(crate) fn at(&self, at: Time, step: Duration) -> Option<Point> {
+        self.points(&[at], step).next().flatten()
+    }
+
+    /// The values at times in order.
+    pub(super) fn points<'s>(
+        &'s self,
+        times: &'s [Time],
+        step: Duration,
+    ) -> Box<dyn Iterator<Item = Option<Point>> + 's> {
+        let times_of = times.iter().copied();
         match &self.parts {
             Parts::Quantile { quantile, buckets, totals, over } => {
-                self.quantile_at(*quantile, buckets, totals, at, *over)
+                let buckets = self.bucket_rates(buckets, times, *over);
+                let beyond = self.in_no_bucket(totals, times, *over);
+                let at = move |(place, at): (usize, Time)| {
+                    self.quantile_at(*quantile, &buckets, beyond[place], (place, at), *over)
+                };
+                Box::new(times_of.enumerate().map(at))
             }
             Parts::Ratio { part, whole, same_metric, contained, over } => {
-                let rose = self.sum_of_rates(whole, at, *over)?;
-                let part_rose = self.sum_of_rates(part, at, *over);
-                let part_rose = part_rose.or(same_metric.then_some(0.0))?;
-                let traffic = Some(rose).filter(|rose| rose.is_finite());
-                if rose <= 0.0 || traffic.is_none() || !part_rose.is_finite() {
-                    return Some(Point { traffic, ..Point::no_number(at) });
-                }
-                let [part, whole] = [part, whole].map(|all| self.uncounted(all, at, *over));
-                let point = ratio([part_rose, rose], [part, whole], *contained, at, *over);
-                Some(Point { traffic, ..point })
+                let sums = [part, whole].map(|all| self.sums(all, times, *over));
+                let unshown = [part, whole].map(|all| Unshown::of(all));
+                Box::new(times_of.enumerate().map(move |(place, at)| {
+                    let [part_rose, rose] = [&sums[0], &sums[1]].map(|all| all.at(place));
+                    let rose = rose?;
+                    let part_rose = part_rose.or(same_metric.then_some(0.0))?;
+                    let traffic = Some(rose).filter(|rose| rose.is_finite());
+                    if rose <= 0.0 || traffic.is_none() || !part_rose.is_finite() {
+                        return Some(Point { traffic, ..Point::no_number(at) });
+                    }
+                    let [part, whole] =
+                        [&unshown[0], &unshown[1]].map(|all| self.uncounted(all, at, *over));
+                    let point = ratio([part_rose, rose], [part, whole], *contained, at, *over);
+                    Some(Point { traffic, ..point })
+                }))
             }
             Parts::Rate { counters, over } => {
-                let sum = self.sum_of_rates(counters, at, *over)?;
-                let uncounted = self.uncounted(counters, at, *over).all();
-                let upper = sum + uncounted / over.as_secs_f64();
-                Some(Point { uncounted, ..Point::between(at, sum, sum, upper) })
+                let (sums, unshown) = (self.sums(counters, times, *over), Unshown::of(counters));
+                Box::new(times_of.enumerate().map(move |(place, at)| {
+                    let sum = sums.at(place)?;
+                    let uncounted = self.uncounted(&unshown, at, *over).all();
+                    let upper = sum + uncounted / over.as_secs_f64();
+                    Some(Point { uncounted, ..Point::between(at, sum, sum, upper) })
+                }))
             }
-            Parts::Gauge { gauges } => gauges.at(at, self.lost_counts),
-            Parts::PodsReady { pods } => {
+            Parts::Gauge { gauges } => {
+                Box::new(times_of.map(move |at| gauges.at(at, self.lost_counts)))
+            }
+            Parts::PodsReady { pods } => Box::new(times_of.map(move |at| {
                 let ready = ready(pods, at);
                 self.watched(Watched::Pods, at, at).then(|| Point::exact(at, ready))
-            }
-            Parts::EventCount { events } => {
+            })),
+            Parts::EventCount { events } => Box::new(times_of.map(move |at| {
                 let from = at.minus(step);
                 let inside = events.iter().filter(|event| from < event.at && event.at <= at);
                 let added = inside.fold(0_i64, |all, event| all.saturating_add(event.added));
                 self.watched(Watched::Events, from, at).then(|| Point::exact(at, added as f64))
+            })),
+            Parts::Server(answered) => {
+                Box::new(times_of.map(move |at| answered.as_ref().and_then(|all| all.at(at))))
             }
-            Parts::Server(answered) => answered.as_ref()?.at(at),
         }
     }
 
@@ -250,22 +278,30 @@ impl<'a> Plan<'a> {
     /// - ratio: the whole's; a part of another metric has to be seen as well.
     /// - pods ready, events: `at` while they are watched, else the start of the blindness.
     pub(crate) fn seen_until(&self, at: Time) -> Option<Time> {
+        self.seen_until_each(&[at]).pop().flatten()
+    }
+
+    /// The same at each of some times in order.
+    pub(super) fn seen_until_each(&self, times: &[Time]) -> Vec<Option<Time>> {
         fn of<'s>(all: &'s [Counter<'_>]) -> impl Iterator<Item = &'s Series> {
             all.iter().map(|one| one.series.as_ref())
         }
+        let each = |seen: &dyn Fn(Time) -> Option<Time>| times.iter().map(|at| seen(*at)).collect();
         match &self.parts {
             Parts::Quantile { buckets, .. } => {
-                newest_sample(buckets.iter().flat_map(|(_, all)| of(all)), at)
+                newest_samples(buckets.iter().flat_map(|(_, all)| of(all)), times)
             }
-            Parts::Ratio { whole, same_metric: true, .. } => newest_sample(of(whole), at),
+            Parts::Ratio { whole, same_metric: true, .. } => newest_samples(of(whole), times),
             Parts::Ratio { part, whole, same_metric: false, .. } => {
-                Some(newest_sample(of(part), at)?.min(newest_sample(of(whole), at)?))
+                let both = newest_samples(of(part), times).into_iter();
+                let both = both.zip(newest_samples(of(whole), times));
+                both.map(|(part, whole)| Some(part?.min(whole?))).collect()
             }
-            Parts::Rate { counters, .. } => newest_sample(of(counters), at),
-            Parts::Gauge { gauges } => newest_sample(gauges.series(), at),
-            Parts::PodsReady { .. } => self.sight_until(Watched::Pods, at),
-            Parts::EventCount { .. } => self.sight_until(Watched::Events, at),
-            Parts::Server(answered) => answered.as_ref()?.seen_until(at),
+            Parts::Rate { counters, .. } => newest_samples(of(counters), times),
+            Parts::Gauge { gauges } => newest_samples(gauges.series(), times),
+            Parts::PodsReady { .. } => each(&|at| self.sight_until(Watched::Pods, at)),
+            Parts::EventCount { .. } => each(&|at| self.sight_until(Watched::Events, at)),
+            Parts::Server(answered) => each(&|at| answered.as_ref()?.seen_until(at)),
         }
     }
 
@@ -300,32 +336,42 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// What the buckets of a histogram count at some times, by bound.
+    fn bucket_rates(
+        &self,
+        buckets: &[(f64, Vec<Counter<'_>>)],
+        times: &[Time],
+        over: Duration,
+    ) -> Vec<BucketRates> {
+        let each = buckets.iter().map(|(bound, counters)| BucketRates {
+            bound: *bound,
+            sums: self.sums(counters, times, over),
+            unshown: Unshown::of(counters),
+        });
+        each.collect()
+    }
+
     fn quantile_at(
         &self,
         quantile: f64,
-        buckets: &[(f64, Vec<Counter<'_>>)],
-        totals: &[Total<'_>],
-        at: Time,
+        buckets: &[BucketRates],
+        beyond: f64,
+        (place, at): (usize, Time),
         over: Duration,
     ) -> Option<Point> {
-        let (mut counts, mut series, mut uncounted) = (Vec::new(), Vec::new(), Sum::default());
-        let mut traffic = None;
-        for (bound, counters) in buckets {
-            let rates = self.rates(counters, at, over);
-            let Some(count) = rates.iter().copied().reduce(|sum, rate| sum + rate) else {
-                continue;
-            };
-            let here = self.uncounted(counters, at, over);
+        let (mut counts, mut series) = (Vec::new(), Vec::new());
+        let (mut uncounted, mut traffic) = (Uncertain::default(), None);
+        for BucketRates { bound, sums, unshown } in buckets {
+            let Some(count) = sums.at(place) else { continue };
+            let here = self.uncounted(unshown, at, over);
             counts.push(Bucket { bound: *bound, count, first: here.first / over.as_secs_f64() });
-            series.push(rates.len());
+            series.push(sums.number(place));
             if *bound == f64::INFINITY {
                 (uncounted, traffic) = (here, Some(count).filter(|count| count.is_finite()));
             }
         }
         let all = series.iter().copied().max()?;
-        if self.lost_counts {
-            uncounted.lost += self.in_no_bucket(totals, at, over);
-        }
+        uncounted.lost += beyond;
         let lost = uncounted.lost / over.as_secs_f64();
         // What is counted up to a bound that only some have says nothing of the others.
         let shared = counts.iter().zip(&series).filter(|(_, number)| **number == all);
@@ -351,43 +397,36 @@ impl<'a> Plan<'a> {
         ))
     }
 
-    /// How many observations histograms say there were beyond those of their last buckets, which
-    /// count them all by definition. They may belong into any bucket. One of each may be of the
-    /// moment at which its page was written.
-    fn in_no_bucket(&self, totals: &[Total<'_>], at: Time, over: Duration) -> f64 {
+    /// How many observations histograms say there were, up to each of some times, beyond those of
+    /// their last buckets, which count them all by definition. They may belong into any bucket. One
+    /// of each may be of the moment at which its page was written.
+    fn in_no_bucket(&self, totals: &[Total<'_>], times: &[Time], over: Duration) -> Vec<f64> {
+        let mut beyond = vec![0.0; times.len()];
+        if !self.lost_counts {
+            return beyond;
+        }
         let rose = |one: &Counter<'_>| {
-            Some(rate(&one.series, at, over, self.semantics)? * over.as_secs_f64())
+            let rates = rates(&one.series, times, over, self.semantics);
+            rates.map(|rate| Some(rate? * over.as_secs_f64())).collect::<Vec<Option<f64>>>()
         };
-        let beyond = |total: &Total<'_>| {
-            let counted = total.last_bucket.as_ref().and_then(rose).unwrap_or_default();
-            Some((rose(&total.counter)? - counted - 1.0).max(0.0))
-        };
-        totals.iter().filter_map(beyond).sum()
-    }
-
-    /// The rates of those counters that have one.
-    fn rates(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Vec<f64> {
-        let rate = |one: &Counter<'_>| rate(&one.series, at, over, self.semantics);
-        counters.iter().filter_map(rate).collect()
-    }
-
-    fn sum_of_rates(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Option<f64> {
-        self.rates(counters, at, over).into_iter().reduce(|sum, rate| sum + rate)
-    }
-
-    /// The increments that the rates of counters may lack.
-    fn uncounted(&self, counters: &[Counter<'_>], at: Time, over: Duration) -> Sum {
-        let mut sum = Sum::default();
-        for uncounted in counters.iter().flat_map(|counter| &counter.uncounted) {
-            if uncounted.touches(at.minus(over), at) {
-                match uncounted.side {
-                    Side::First | Side::Between => sum.first += uncounted.at_most,
-                    Side::Last if self.lost_counts => sum.lost += uncounted.at_most,
-                    Side::Last => {}
-                }
+        for Total { counter, last_bucket } in totals {
+            let counted = last_bucket.as_ref().map(rose);
+            for (place, rose) in rose(counter).into_iter().enumerate() {
+                let Some(rose) = rose else { continue };
+                let counted = counted.as_ref().and_then(|counted| counted[place]);
+                beyond[place] += (rose - counted.unwrap_or_default() - 1.0).max(0.0);
             }
         }
-        sum
+        beyond
+    }
+
+    fn sums(&self, counters: &[Counter<'_>], times: &[Time], over: Duration) -> Sums {
+        Sums::of(counters, times, over, self.semantics)
+    }
+
+    /// The increments that the rates of counters at a time may lack.
+    fn uncounted(&self, unshown: &Unshown, at: Time, over: Duration) -> Uncertain {
+        unshown.within(at.minus(over), at, self.lost_counts)
     }
 
     fn sight_until(&self, watch: Watched, at: Time) -> Option<Time> {
@@ -400,19 +439,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Increments that no sample shows, at most.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    /// Before first samples: of what they were is known.
-    first: f64,
-    /// After last samples: of what they were is not known.
-    lost: f64,
-}
-
-impl Sum {
-    fn all(self) -> f64 {
-        self.first + self.lost
-    }
+/// What the buckets of one bound count.
+struct BucketRates {
+    bound: f64,
+    sums: Sums,
+    unshown: Unshown,
 }
 
 /// A ratio of two sums of rates, with what neither counts, given for both.
@@ -422,7 +453,7 @@ impl Sum {
 /// the whole did not.
 fn ratio(
     [part, whole]: [f64; 2],
-    [of_part, of_whole]: [Sum; 2],
+    [of_part, of_whole]: [Uncertain; 2],
     contained: bool,
     at: Time,
     over: Duration,
@@ -434,16 +465,6 @@ fn ratio(
     let upper = (part + more) / if contained { whole + more } else { whole };
     let uncounted = if contained { of_whole.all() } else { of_part.all() + of_whole.all() };
     Point { uncounted, ..Point::between(at, part / (whole + rest), part / whole, upper) }
-}
-
-/// When the newest sample of some series was taken. The end of a series is no sample.
-fn newest_sample<'s>(series: impl IntoIterator<Item = &'s Series>, at: Time) -> Option<Time> {
-    let newest = |one: &'s Series| {
-        let until = one.times.partition_point(|time| *time <= at);
-        let real = one.values[..until].iter().rposition(|value| !is_stale(*value))?;
-        Some(one.times[real])
-    };
-    series.into_iter().filter_map(newest).max()
 }
 
 /// How many pods count as ready at a time.

@@ -1,6 +1,6 @@
 //! Counters that left a page that is read on: nothing says what they counted since.
 
-use std::cell::LazyCell;
+use std::{cell::LazyCell, collections::BTreeMap};
 
 use super::{
     Doubt,
@@ -44,6 +44,7 @@ pub(super) fn left_its_page(indicator: &Indicator, observed: &Observed) -> Optio
     };
     // Hardly any counter leaves, and the guard asks for it every second.
     let readings = LazyCell::new(|| Readings::of(observed));
+    let owners = LazyCell::new(|| Owners::of(&selectors, observed));
     let left = |one: &Series| {
         let last = one.values.iter().rposition(|value| !value.is_nan())?;
         // Only what was said of it since: an end, or a number that cannot be read.
@@ -56,7 +57,7 @@ pub(super) fn left_its_page(indicator: &Indicator, observed: &Observed) -> Optio
             let place = read.find(|place| !shown(place) || is_end(one, up.times[*place]))?;
             Some((up, up.times[place]))
         })?;
-        let beside = Beside { observed, selectors: &selectors, one, last };
+        let beside = Beside { observed, owners: &owners, one, last };
         let other = beside.like_it().unwrap_or_else(|| beside.of_target(up, at))?;
         let (series, beside) = (one.labels.to_string(), other.labels.to_string());
         Some(Doubt::LeftItsPage { series, at, beside })
@@ -91,36 +92,63 @@ fn is_end(series: &Series, at: Time) -> bool {
     place.is_ok_and(|place| is_stale(series.values[place]))
 }
 
-/// What was counted beside a counter since its last sample.
-struct Beside<'a> {
-    observed: &'a Observed,
-    selectors: &'a [SeriesSelector],
-    one: &'a Series,
-    last: Time,
+/// The counters of some selectors' metrics, by the labels that say whose they are: all but those that
+/// a selector asks for, and those that say how a request ended. Of a thousand targets with many
+/// counters each, one that left is then compared with a thousand.
+struct Owners<'a> {
+    counters: Vec<&'a Series>,
+    places: BTreeMap<Vec<(&'a str, &'a str)>, Vec<usize>>,
 }
 
-impl<'a> Beside<'a> {
-    /// Of the counters that differ from it only in what the selectors ask for, one that went on;
-    /// `Some(None)` when there are some and they tell that nothing is missing, none when there are
-    /// none.
-    fn like_it(&self) -> Option<Option<&'a Series>> {
+impl<'a> Owners<'a> {
+    fn of(selectors: &[SeriesSelector], observed: &'a Observed) -> Self {
         let asked = |name: &str| {
-            let matchers = self.selectors.iter().flat_map(|selector| &selector.matchers);
+            let mut matchers = selectors.iter().flat_map(|selector| &selector.matchers);
             matches!(name, "__name__" | "le")
                 || OUTCOMES.contains(&name)
-                || matchers.clone().any(|matcher| matcher.label == name)
+                || matchers.any(|matcher| matcher.label == name)
         };
-        let like = |other: &&'a Series| {
-            let mut own = other.labels.iter().filter(|(name, _)| !asked(name));
-            own.all(|(name, value)| self.one.labels.get(name) == Some(value))
-        };
-        let metrics: Vec<&str> = self.selectors.iter().map(|s| s.metric.as_str()).collect();
+        let metrics: Vec<&str> = selectors.iter().map(|s| s.metric.as_str()).collect();
         let of_metrics = metrics
             .iter()
             .enumerate()
             .filter(|(place, metric)| !metrics[..*place].contains(metric))
-            .flat_map(|(_, metric)| self.observed.raw.of_metric(metric));
-        let others: Vec<&Series> = of_metrics.filter(like).filter(|s| self.is_beside(s)).collect();
+            .flat_map(|(_, metric)| observed.raw.of_metric(metric));
+        let counters: Vec<&Series> = of_metrics.collect();
+        let mut places: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (place, series) in counters.iter().enumerate() {
+            let own = series.labels.iter().filter(|(name, _)| !asked(name)).collect();
+            places.entry(own).or_default().push(place);
+        }
+        Self { counters, places }
+    }
+
+    /// The counters all of whose own labels another one has, too.
+    fn like(&self, labels: &Labels) -> Vec<&'a Series> {
+        let has =
+            |own: &[(&str, &str)]| own.iter().all(|(name, value)| labels.get(name) == Some(*value));
+        let like = self.places.iter().filter(|(own, _)| has(own));
+        let mut places: Vec<usize> = like.flat_map(|(_, places)| places).copied().collect();
+        places.sort_unstable();
+        places.into_iter().map(|place| self.counters[place]).collect()
+    }
+}
+
+/// What was counted beside a counter since its last sample.
+struct Beside<'a, 'o> {
+    observed: &'a Observed,
+    owners: &'o Owners<'a>,
+    one: &'a Series,
+    last: Time,
+}
+
+impl<'a> Beside<'a, '_> {
+    /// Of the counters that differ from it only in what the selectors ask for, one that went on;
+    /// `Some(None)` when there are some and they tell that nothing is missing, none when there are
+    /// none.
+    fn like_it(&self) -> Option<Option<&'a Series>> {
+        let mut others = self.owners.like(&self.one.labels);
+        others.retain(|other| self.is_beside(other));
         (!others.is_empty()).then(|| went_on(&others, self.last))
     }
 

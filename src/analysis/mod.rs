@@ -18,7 +18,7 @@ mod mechanism;
 #[cfg(test)]
 pub(crate) mod notation;
 mod pods_lost;
-pub(crate) mod rate;
+mod rate;
 mod reached;
 #[cfg(test)]
 pub(crate) mod scene;
@@ -26,6 +26,7 @@ pub(crate) mod semantics;
 mod size;
 pub(crate) mod stats;
 mod summary;
+mod sums;
 mod targets_lost;
 mod track;
 mod traffic;

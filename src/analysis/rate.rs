@@ -1,16 +1,19 @@
-//! `rate` of one counter.
+//! `rate` of one counter, at one time after the other.
 
 use std::time::Duration;
 
 use super::semantics::Semantics;
-use crate::{sample::Series, time::Time};
+use crate::{
+    sample::{Series, is_stale},
+    time::Time,
+};
 
 /// A sample is expected this many average intervals after another one; beyond that, the series
 /// is taken to begin or end inside the range. Source: prometheus `promql/functions.go`.
 const REACH: f64 = 1.1;
 
-/// How much a counter rose in the range that ends at `at`, a second; none with fewer than two
-/// samples in it.
+/// How much a counter rose in the range that ends at each of `times`, which are in order, a second;
+/// none with fewer than two samples in it.
 ///
 /// Definition: Prometheus' `rate` (`extrapolatedRate` in `promql/functions.go`). The rise is that
 /// from the first to the last sample, where a fall is a reset: the counter began again at 0, so
@@ -25,12 +28,32 @@ const REACH: f64 = 1.1;
 /// A NaN is no sample here. Prometheus keeps it, and no comparison with it is true: a reset beside
 /// it is missed, and 100, NaN, 40 is a rate below zero. Where too few samples are left without it,
 /// the rate is NaN: the counter is there, so that it must not count as one that never began.
-pub(crate) fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
-    let range = || semantics.range(series, at, over);
-    let too_few = || range().any(|(_, value)| value.is_nan()).then_some(f64::NAN);
-    let mut samples = range().filter(|(_, value)| !value.is_nan());
-    let Some((first_time, first)) = samples.next() else { return too_few() };
-    let (mut last_time, mut last) = (first_time, first);
+pub(super) fn rates<'s>(
+    series: &'s Series,
+    times: &'s [Time],
+    over: Duration,
+    semantics: Semantics,
+) -> impl Iterator<Item = Option<f64>> {
+    let mut places = None;
+    times.iter().map(move |at| {
+        let here = match places.take() {
+            None => semantics.places(series, *at, over),
+            Some(before) => semantics.places_after(before, series, *at, over),
+        };
+        places = Some(here.clone());
+        rate_of(&series.times[here.clone()], &series.values[here], *at, over)
+    })
+}
+
+/// The rate over a range that ends at `at`, by all samples in it.
+fn rate_of(times: &[Time], values: &[f64], at: Time, over: Duration) -> Option<f64> {
+    let mut unread = false;
+    let mut samples = times.iter().copied().zip(values.iter().copied()).filter(|(_, value)| {
+        unread |= value.is_nan() && !is_stale(*value);
+        !value.is_nan()
+    });
+    let first = samples.next();
+    let (mut last_time, mut last) = first.unwrap_or_default();
     let (mut intervals, mut before_resets) = (0_u32, 0.0);
     for (time, value) in samples {
         if value < last {
@@ -39,9 +62,9 @@ pub(crate) fn rate(series: &Series, at: Time, over: Duration, semantics: Semanti
         (last_time, last) = (time, value);
         intervals += 1;
     }
-    if intervals == 0 {
-        return too_few();
-    }
+    let Some((first_time, first)) = first.filter(|_| intervals > 0) else {
+        return unread.then_some(f64::NAN);
+    };
     let rise = last - first + before_resets;
     let sampled = last_time.seconds_from(first_time);
     let interval = sampled / f64::from(intervals);
@@ -62,6 +85,10 @@ mod tests {
     use super::*;
     use crate::analysis::notation::{at, one, secs};
 
+    fn rate(series: &Series, at: Time, over: Duration, semantics: Semantics) -> Option<f64> {
+        rates(series, &[at], over, semantics).next().flatten()
+    }
+
     /// Samples 10 s apart, the rate at `seconds` over 50 s.
     #[track_caller]
     fn check(text: &str, seconds: i64, semantics: Semantics, want: Option<f64>) {
@@ -70,6 +97,28 @@ mod tests {
             (Some(got), Some(want)) => assert!((got - want).abs() < 1e-12, "{got} is not {want}"),
             (got, want) => assert_eq!(got, want),
         }
+    }
+
+    /// A grid moves one window along; each point is what it would be alone.
+    #[test]
+    fn a_rate_does_not_depend_on_the_other_times() {
+        for text in ["0+10x20", "_x3 5 9 NaN 3 4 stale _x4 1 2 stale 7 9", "0 stale", ""] {
+            let series = one(10, text);
+            for semantics in [Semantics::V2, Semantics::V3] {
+                for step in [1, 7, 10, 90] {
+                    let times: Vec<Time> = (-3..40).map(|n| at(n * step)).collect();
+                    let all = rates(&series, &times, secs(50), semantics);
+                    let bits = |rate: Option<f64>| rate.map(f64::to_bits);
+                    let alone = times.iter().map(|at| rate(&series, *at, secs(50), semantics));
+                    assert!(all.map(bits).eq(alone.map(bits)), "{text} {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stale_marker_is_no_sample() {
+        check("0 10 20 30 stale 50 60", 60, Semantics::V3, Some(1.0));
     }
 
     #[test]

@@ -33,11 +33,17 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
         .map(|indicator| {
             let interval = interval(&hypothesis.sources, indicator, observed);
             let plan = Plan::of(indicator, observed, interval, step);
-            let fresh = |at: &&Time| interval.is_none_or(|each| is_fresh(&plan, **at, each));
             let counts = |at: Time| is_alive(indicator, observed, at);
+            let fresh = freshness(&plan, &times, interval);
+            let asked: Vec<Time> = times
+                .iter()
+                .zip(fresh)
+                .filter(|(at, fresh)| *fresh && counts(**at))
+                .map(|(at, _)| *at)
+                .collect();
+            let mut found = asked.iter().copied().zip(plan.points(&asked, step)).peekable();
             let points = times.iter().filter_map(|at| {
-                let seen = fresh(&at) && counts(*at);
-                let point = seen.then(|| plan.at(*at, step)).flatten();
+                let point = found.next_if(|(asked, _)| asked == at).and_then(|(_, point)| point);
                 plan.widened(*at, point, observed.phases.stretch(*at, step), &counts)
             });
             let points: Vec<Point> = points.collect();
@@ -72,9 +78,15 @@ pub(super) fn tracks(hypothesis: &Hypothesis, observed: &Observed) -> Vec<Track>
 /// between two samples, and the other is that of a scrape that is late or fails once.
 pub(super) const FRESH_FOR: u32 = 2;
 
-/// Whether an indicator was seen shortly before a time.
-fn is_fresh(plan: &Plan<'_>, at: Time, interval: Duration) -> bool {
-    plan.seen_until(at).is_some_and(|seen| seen.plus(interval * FRESH_FOR) >= at)
+/// Whether an indicator was seen shortly before each of some times in order; always where nothing
+/// is known of scrapes.
+fn freshness(plan: &Plan<'_>, times: &[Time], interval: Option<Duration>) -> Vec<bool> {
+    let Some(interval) = interval else { return vec![true; times.len()] };
+    let seen = plan.seen_until_each(times).into_iter();
+    let fresh = |(seen, at): (Option<Time>, &Time)| {
+        seen.is_some_and(|seen| seen.plus(interval * FRESH_FOR) >= *at)
+    };
+    seen.zip(times).map(fresh).collect()
 }
 
 /// Whether an indicator is measured at a time, as far as its file says how to know: each series of

@@ -2,7 +2,7 @@
 
 use super::{
     Unseen,
-    counter::{Life, Side},
+    counter::{Side, rises},
     indicator::Plan,
 };
 use crate::frame::Observed;
@@ -30,8 +30,8 @@ pub(super) fn unseen(plan: &Plan<'_>, observed: &Observed) -> Option<Unseen> {
                 }
             }
         }
-        let rises = Life::of(&counter.series, whole.end).rises;
-        unseen.seen += rises.iter().filter(|(at, _)| *at >= whole.start).map(|r| r.1).sum::<f64>();
+        let rises = rises(&counter.series, whole.end).filter(|(at, _)| *at >= whole.start);
+        unseen.seen += rises.map(|(_, rise)| rise).sum::<f64>();
     }
     Some(unseen)
 }
