@@ -16,7 +16,7 @@ pub use ledger::{BadLine, BlindSpan, Ledger, QueryNote, SourceNote};
 pub use rows::{AnswerRow, EventRow, FaultAction, FaultRow, PodRow, RawRow, ReadySpan};
 pub(crate) use rows::{Blind, CheckRow, Finished, SampleRow, Watched};
 
-pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, RawColumns, SeriesName};
+pub(crate) use raw::{NAME_COLUMNS, POINT_COLUMNS, Points, RawColumns, SeriesName};
 pub(crate) use raw::{each_series, points, series_labels};
 pub(crate) use table::Table;
 #[cfg(test)]

@@ -3,12 +3,13 @@
 //! A series is named once, and its samples say only its place in the list of names.
 
 use polars::prelude::{
-    Column, DataFrame, Float64Chunked, IdxCa, IntoColumn as _, NewChunkedArray as _, StringChunked,
+    Column, DataFrame, Float64Chunked, IdxCa, Int64Chunked, IntoColumn as _, NewChunkedArray as _,
+    StringChunked, TimeUnit,
 };
 
 use super::{
     FrameError,
-    column::{Field, Kind, View, times},
+    column::{Field, Kind, View},
 };
 use crate::{
     sample::{Labels, STALE, is_stale},
@@ -58,6 +59,20 @@ impl RawColumns {
         self.values.push(value);
     }
 
+    /// Appends samples of one series.
+    pub(crate) fn extend(&mut self, place: u32, times: &[Time], values: &[f64]) {
+        self.places.resize(self.places.len() + times.len(), place);
+        self.times.extend_from_slice(times);
+        self.values.extend_from_slice(values);
+    }
+
+    /// Appends other samples.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.places.append(&mut other.places);
+        self.times.append(&mut other.times);
+        self.values.append(&mut other.values);
+    }
+
     /// Removes all samples and keeps the room.
     pub(crate) fn clear(&mut self) {
         self.places.clear();
@@ -82,12 +97,19 @@ impl RawColumns {
             let texts = StringChunked::from_iter_values(column.into(), texts).into_column();
             texts.take(&rows).expect("each row points at a name")
         };
-        let values = self.values.iter().map(|value| (!is_stale(*value)).then_some(*value));
+        let times = self.times.iter().map(|time| time.as_millis()).collect();
+        let times = Int64Chunked::from_vec("time".into(), times);
+        let values = if self.values.iter().any(|value| is_stale(*value)) {
+            let values = self.values.iter().map(|value| (!is_stale(*value)).then_some(*value));
+            Float64Chunked::from_iter_options("value".into(), values)
+        } else {
+            Float64Chunked::from_vec("value".into(), self.values.clone())
+        };
         let columns: Vec<Column> = vec![
             texts("metric", |name| &name.metric),
             texts("labels", |name| &name.labels),
-            times("time".into(), self.times.iter().copied().map(Some)),
-            Float64Chunked::from_iter_options("value".into(), values).into_column(),
+            times.into_datetime(TimeUnit::Milliseconds, None).into_column(),
+            values.into_column(),
         ];
         DataFrame::new(self.len(), columns).expect("each sample gave each column one cell")
     }
@@ -126,7 +148,7 @@ pub(crate) fn each_series(
         let metric = metric.ok_or_else(|| view.null("metric", row))?;
         let labels = labels.ok_or_else(|| view.null("labels", row))?;
         match &mut open {
-            Some((name, count)) if *name == (metric, labels) => *count += 1,
+            Some((name, count)) if same(name.0, metric) && same(name.1, labels) => *count += 1,
             Some((name, count)) => {
                 each(named(*name), *count)?;
                 open = Some(((metric, labels), 1));
@@ -135,6 +157,11 @@ pub(crate) fn each_series(
         }
     }
     open.map_or(Ok(()), |(name, count)| each(named(name), count))
+}
+
+/// Whether two texts are equal. Those of one series are mostly the same bytes of memory.
+fn same(one: &str, other: &str) -> bool {
+    std::ptr::eq(one, other) || one == other
 }
 
 /// The labels that a name stands for. `row` is only for the message.
@@ -148,15 +175,38 @@ pub(crate) fn series_labels(name: &SeriesName) -> Result<Labels, FrameError> {
     })
 }
 
+/// Times and values of samples; each has one of both.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Points {
+    /// When.
+    pub(crate) times: Vec<Time>,
+    /// The values.
+    pub(crate) values: Vec<f64>,
+}
+
 /// Times and values of a frame of samples, in its order; a null value is the stale marker.
-pub(crate) fn points(frame: &DataFrame) -> Result<Vec<(Time, f64)>, FrameError> {
+pub(crate) fn points(frame: &DataFrame) -> Result<Points, FrameError> {
     let view = View::checked(TABLE, frame, &raw_fields()[2..])?;
-    let rows = view.times("time").iter().zip(view.numbers("value").iter()).enumerate();
-    rows.map(|(row, (time, value))| {
-        let time = time.ok_or_else(|| view.null("time", row))?;
-        Ok((Time::from_millis(time), value.unwrap_or(STALE)))
-    })
-    .collect()
+    let (times, values) = (view.times("time"), view.numbers("value"));
+    if let Some(row) = times.iter().position(|time| time.is_none()) {
+        return Err(view.null("time", row));
+    }
+    let mut points = Points {
+        times: Vec::with_capacity(frame.height()),
+        values: Vec::with_capacity(frame.height()),
+    };
+    for chunk in times.downcast_iter() {
+        points.times.extend(chunk.values_iter().map(|time| Time::from_millis(*time)));
+    }
+    let ends = values.null_count() > 0;
+    for chunk in values.downcast_iter() {
+        if ends {
+            points.values.extend(chunk.iter().map(|value| value.copied().unwrap_or(STALE)));
+        } else {
+            points.values.extend_from_slice(chunk.values());
+        }
+    }
+    Ok(points)
 }
 
 #[cfg(test)]
@@ -182,7 +232,7 @@ mod tests {
             frame.column("value").unwrap().f64().unwrap().iter().collect();
         assert!(values[0].is_some_and(f64::is_nan) && values[1].is_none());
         let read = points(&frame).unwrap();
-        assert!(!is_stale(read[0].1) && is_stale(read[1].1));
+        assert!(!is_stale(read.values[0]) && is_stale(read.values[1]));
     }
 
     #[test]

@@ -87,6 +87,12 @@ pub(super) fn write_with(
     sync_dir(dir)
 }
 
+/// Gives a file that is whole another name in its directory.
+pub(super) fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), RecordError> {
+    std::fs::rename(from, to).map_err(RecordError::io("write", to))?;
+    sync_dir(to.parent().unwrap_or(Utf8Path::new(".")))
+}
+
 /// Temporary files are for their owner alone; reports and recordings are for whoever the user's
 /// umask lets in.
 #[cfg(unix)]

@@ -4,17 +4,24 @@
 //! of time. So the merge takes from each part, one after the other, a stretch of rows at a time,
 //! and what it holds in memory has a limit that does not grow with the run.
 
-use std::{collections::HashMap, io::Write, ops::Range};
+use std::{
+    collections::HashMap,
+    io::Write,
+    mem,
+    ops::Range,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use polars::prelude::PolarsResult;
 
 use super::{
-    RecordError, atomic,
+    RecordError, atomic, layout,
     parquet::{ParquetSink, ParquetSource, ROW_GROUP},
 };
 use crate::{
-    frame::{POINT_COLUMNS, RawColumns, RawRow, SeriesName, points},
+    frame::{POINT_COLUMNS, Points, RawColumns, RawRow, SeriesName, points},
     sample::{Labels, Series},
     time::Time,
 };
@@ -30,6 +37,7 @@ pub(super) struct RawBuffer {
     newest: Vec<Time>,
     unsaved: RawColumns,
     parts: Vec<Part>,
+    spill: Option<Spill>,
     late: u64,
     /// Whether samples may stand in several parts, and out of order.
     again: bool,
@@ -43,6 +51,28 @@ pub(super) struct RawBuffer {
 struct Part {
     path: Utf8PathBuf,
     series: Vec<(u32, u32)>,
+}
+
+/// A part that is being written by a thread of its own.
+#[derive(Debug)]
+struct Spill {
+    columns: Arc<RawColumns>,
+    /// None when there could be no such thread.
+    writing: Option<JoinHandle<Result<Part, RecordError>>>,
+}
+
+impl Spill {
+    /// Waits for it; none when nothing was written.
+    fn join(&mut self) -> Option<Result<Part, RecordError>> {
+        self.writing.take()?.join().ok()
+    }
+}
+
+impl Drop for Spill {
+    /// Whoever gives a recording up removes its directory, into which nobody may write then.
+    fn drop(&mut self) {
+        drop(self.join());
+    }
 }
 
 impl RawBuffer {
@@ -65,8 +95,16 @@ impl RawBuffer {
     pub(super) fn push_series(&mut self, all: Vec<Series>) {
         for Series { labels, times, values, .. } in all {
             let place = self.place(labels);
+            let newest = &mut self.newest[place as usize];
+            let ordered = times.is_sorted_by(|one, next| one < next);
+            if let Some(last) = times.last().filter(|_| ordered && times.len() == values.len()) {
+                let late = times.partition_point(|time| time <= newest);
+                self.late += late as u64;
+                *newest = (*last).max(*newest);
+                self.unsaved.extend(place, &times[late..], &values[late..]);
+                continue;
+            }
             for (time, value) in times.into_iter().zip(values) {
-                let newest = &mut self.newest[place as usize];
                 if time <= *newest {
                     self.late += 1;
                     continue;
@@ -83,9 +121,7 @@ impl RawBuffer {
         self.again = true;
         for Series { labels, times, values, .. } in all {
             let place = self.place(labels);
-            for (time, value) in times.into_iter().zip(values) {
-                self.unsaved.push(place, time, value);
-            }
+            self.unsaved.extend(place, &times, &values);
         }
     }
 
@@ -111,50 +147,52 @@ impl RawBuffer {
         self.late
     }
 
-    /// How many parts were written.
-    pub(super) fn parts(&self) -> usize {
-        self.parts.len()
-    }
-
-    /// Writes what is not yet saved as a file, if there is anything. When it fails, it is kept
-    /// for the next try.
-    pub(super) fn save(&mut self, path: Utf8PathBuf) -> Result<(), RecordError> {
+    /// Writes what is not yet saved as the next part, if there is anything. When it fails, it is
+    /// kept for the next try.
+    pub(super) fn save(&mut self, dir: &Utf8Path) -> Result<(), RecordError> {
+        self.settle();
         if self.unsaved.len() == 0 {
             return Ok(());
         }
-        let order = Order::of(&self.names);
-        let mut counts = vec![0_u32; self.names.len()];
-        for place in &self.unsaved.places {
-            counts[order.ranks[*place as usize]] += 1;
-        }
-        let mut free = Vec::with_capacity(counts.len());
-        let mut total = 0_usize;
-        for count in &counts {
-            free.push(total);
-            total += *count as usize;
-        }
-        // Samples of a series came in order of time, and so they stay.
-        let mut rows = vec![0_usize; total];
-        for (row, place) in self.unsaved.places.iter().enumerate() {
-            let free = &mut free[order.ranks[*place as usize]];
-            rows[*free] = row;
-            *free += 1;
-        }
-        write_raw(&path, &self.names, |file| {
-            for row in rows {
-                let RawColumns { places, times, values } = &self.unsaved;
-                file.push(places[row], times[row], values[row])?;
-            }
-            Ok(())
-        })?;
-        let series = order.places.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect();
-        self.parts.push(Part { path, series });
+        let path = layout::part_path(dir, self.parts.len() + 1);
+        self.parts.push(write_part(path, &self.names, &self.unsaved)?);
         self.unsaved.clear();
         Ok(())
     }
 
-    /// Writes one file of all parts, by series and time. The parts stay.
-    pub(super) fn merge(&self, path: &Utf8Path) -> Result<(), RecordError> {
+    /// Begins to write what is not yet saved as the next part, while further samples are kept. Only
+    /// the next save tells whether that went well, and if not, tries again.
+    pub(super) fn spill(&mut self, dir: &Utf8Path) {
+        self.settle();
+        let path = layout::part_path(dir, self.parts.len() + 1);
+        let columns = Arc::new(mem::take(&mut self.unsaved));
+        let (written, names) = (Arc::clone(&columns), self.names.clone());
+        let write = move || write_part(path, &names, &written);
+        let writing = thread::Builder::new().name("part".to_owned()).spawn(write).ok();
+        self.spill = Some(Spill { columns, writing });
+    }
+
+    /// Waits for the part that is being written. What could not be written is unsaved again.
+    fn settle(&mut self) {
+        let Some(mut spill) = self.spill.take() else { return };
+        match spill.join() {
+            Some(Ok(part)) => self.parts.push(part),
+            Some(Err(_)) | None => {
+                let later = mem::take(&mut self.unsaved);
+                self.unsaved = mem::take(&mut spill.columns).as_ref().clone();
+                self.unsaved.append(later);
+            }
+        }
+    }
+
+    /// Writes one file of all parts, by series and time. The parts stay, unless there is one only,
+    /// which is that file already.
+    pub(super) fn merge(&mut self, path: &Utf8Path) -> Result<(), RecordError> {
+        if let ([only], false) = (self.parts.as_slice(), self.again) {
+            atomic::rename(&only.path, path)?;
+            self.parts.clear();
+            return Ok(());
+        }
         self.merge_in_bands(path, BAND)
     }
 
@@ -175,21 +213,21 @@ impl RawBuffer {
         let mut cursors: Vec<Cursor> = vec![Cursor::default(); self.parts.len()];
         write_raw(path, &self.names, |file| {
             for band in plan.bands(at_most) {
-                let samples = self.read_band(&plan, band.clone(), &mut cursors)?;
-                let mut rest = samples.as_slice();
+                let Points { times, values } = self.read_band(&plan, band.clone(), &mut cursors)?;
+                let mut start = 0;
                 for rank in band {
-                    let of_series;
-                    (of_series, rest) = rest.split_at(plan.counts[rank]);
+                    let rows = start..start + plan.counts[rank];
+                    start = rows.end;
+                    let (times, values) = (&times[rows.clone()], &values[rows]);
                     let place = plan.order.places[rank];
-                    if self.again {
-                        for (time, value) in last_of_each_time(of_series.to_vec()) {
+                    if self.again && !times.is_sorted_by(|one, next| one < next) {
+                        let samples = times.iter().copied().zip(values.iter().copied()).collect();
+                        for (time, value) in last_of_each_time(samples) {
                             file.push(place, time, value)?;
                         }
                         continue;
                     }
-                    for (time, value) in of_series {
-                        file.push(place, *time, *value)?;
-                    }
+                    file.extend(place, times, values)?;
                 }
             }
             Ok(())
@@ -202,14 +240,15 @@ impl RawBuffer {
         plan: &Plan,
         band: Range<usize>,
         cursors: &mut [Cursor],
-    ) -> Result<Vec<(Time, f64)>, RecordError> {
+    ) -> Result<Points, RecordError> {
         let mut total = 0;
         let mut free: Vec<usize> = Vec::with_capacity(band.len());
         for count in &plan.counts[band.clone()] {
             free.push(total);
             total += count;
         }
-        let mut samples = vec![(Time::default(), f64::NAN); total];
+        let mut samples =
+            Points { times: vec![Time::default(); total], values: vec![f64::NAN; total] };
         for (part, cursor) in self.parts.iter().zip(cursors) {
             let todo = &part.series[cursor.series..];
             let here =
@@ -223,23 +262,59 @@ impl RawBuffer {
                 .ok_or_else(|| RecordError::Missing { path: part.path.clone() })?;
             let frame = source.read_rows(cursor.row, rows, Some(&POINT_COLUMNS))?;
             let read = points(&frame).map_err(RecordError::table(&part.path))?;
-            if read.len() != rows {
+            if read.times.len() != rows || read.values.len() != rows {
                 // We wrote it moments ago: someone else has written over it.
                 return Err(RecordError::Missing { path: part.path.clone() });
             }
-            let mut read = read.as_slice();
+            let mut start = 0;
             for (place, count) in todo {
-                let of_series;
-                (of_series, read) = read.split_at(*count as usize);
+                let from = start..start + *count as usize;
+                start = from.end;
                 let free = &mut free[plan.order.ranks[*place as usize] - band.start];
-                samples[*free..*free + of_series.len()].copy_from_slice(of_series);
-                *free += of_series.len();
+                let to = *free..*free + from.len();
+                *free = to.end;
+                samples.times[to.clone()].copy_from_slice(&read.times[from.clone()]);
+                samples.values[to].copy_from_slice(&read.values[from]);
             }
             cursor.series += here;
             cursor.row += rows;
         }
         Ok(samples)
     }
+}
+
+/// Writes samples as a part.
+fn write_part(
+    path: Utf8PathBuf,
+    names: &[SeriesName],
+    columns: &RawColumns,
+) -> Result<Part, RecordError> {
+    let order = Order::of(names);
+    let mut counts = vec![0_u32; names.len()];
+    for place in &columns.places {
+        counts[order.ranks[*place as usize]] += 1;
+    }
+    let mut free = Vec::with_capacity(counts.len());
+    let mut total = 0_usize;
+    for count in &counts {
+        free.push(total);
+        total += *count as usize;
+    }
+    // Samples of a series came in order of time, and so they stay.
+    let mut rows = vec![0_usize; total];
+    for (row, place) in columns.places.iter().enumerate() {
+        let free = &mut free[order.ranks[*place as usize]];
+        rows[*free] = row;
+        *free += 1;
+    }
+    write_raw(&path, names, |file| {
+        for row in rows {
+            file.push(columns.places[row], columns.times[row], columns.values[row])?;
+        }
+        Ok(())
+    })?;
+    let series = order.places.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect();
+    Ok(Part { path, series })
 }
 
 /// Samples in order of time, of those of one time the one that came last.
@@ -324,6 +399,24 @@ impl<W: Write> RawFile<'_, W> {
         self.held.push(place, time, value);
         if self.held.len() == ROW_GROUP {
             self.flush().map_err(RecordError::parquet("write", self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Appends samples of one series.
+    fn extend(
+        &mut self,
+        place: u32,
+        mut times: &[Time],
+        mut values: &[f64],
+    ) -> Result<(), RecordError> {
+        while !times.is_empty() {
+            let room = (ROW_GROUP - self.held.len()).min(times.len());
+            self.held.extend(place, &times[..room], &values[..room]);
+            (times, values) = (&times[room..], &values[room..]);
+            if self.held.len() == ROW_GROUP {
+                self.flush().map_err(RecordError::parquet("write", self.path))?;
+            }
         }
         Ok(())
     }

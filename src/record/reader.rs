@@ -184,13 +184,14 @@ fn read_samples(source: &ParquetSource<'_>, series: &mut SeriesSet) -> Result<()
     for group in source.groups(None) {
         let group = group?;
         source.table(|| {
-            let samples = points(&group)?;
-            let mut rest = samples.as_slice();
+            let points = points(&group)?;
+            let mut start = 0;
             each_series(&group, |name, count| {
                 let place = series.place(&series_labels(&name)?);
-                let of_series;
-                (of_series, rest) = rest.split_at(count);
-                for (time, value) in of_series {
+                let rows = start..start + count;
+                start = rows.end;
+                let samples = points.times[rows.clone()].iter().zip(&points.values[rows]);
+                for (time, value) in samples {
                     series.push_at(place, *time, *value);
                 }
                 Ok(())

@@ -11,7 +11,7 @@ use super::{
     FORMAT_VERSION, Manifest, RecordError, Status, atomic,
     checksum::{self, Checksums, Sealed},
     layout::{self, MANIFEST, RAW},
-    parquet::write_table,
+    parquet::{ROW_GROUP, write_table},
     raw::RawBuffer,
 };
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
     redact::Secrets,
     sample::Series,
 };
+
+/// How many raw samples of a server are held before they are written, while more arrive.
+const SPILL: usize = 2 * ROW_GROUP;
 
 /// A run that is being recorded.
 #[derive(Debug)]
@@ -31,7 +34,17 @@ pub struct Writer {
     events: Vec<EventRow>,
     fault: Vec<FaultRow>,
     answers: Vec<AnswerRow>,
+    unsaved: Unsaved,
     secrets: Secrets,
+}
+
+/// Which tables have rows that are not yet saved. Of a run of an hour, few have at each save.
+#[derive(Clone, Copy, Debug)]
+struct Unsaved {
+    pods: bool,
+    events: bool,
+    fault: bool,
+    answers: bool,
 }
 
 impl Writer {
@@ -63,6 +76,8 @@ impl Writer {
             events: Vec::new(),
             fault: Vec::new(),
             answers: Vec::new(),
+            // A run has each of the first three, also without a row.
+            unsaved: Unsaved { pods: true, events: true, fault: true, answers: false },
             secrets,
         };
         writer.write_incomplete()?;
@@ -87,6 +102,9 @@ impl Writer {
     /// Keeps raw samples of series for the next save.
     pub(crate) fn series(&mut self, series: Vec<Series>) {
         self.raw.push_series(series);
+        if self.raw.unsaved() >= SPILL {
+            self.raw.spill(&self.dir);
+        }
     }
 
     /// Keeps raw samples that were asked for again: each counts in place of one of the same series
@@ -102,6 +120,7 @@ impl Writer {
 
     /// Keeps what is known of a pod, in place of what was known of the same uid.
     pub fn pod(&mut self, row: PodRow) {
+        self.unsaved.pods = true;
         match self.pod_places.get(&row.uid) {
             Some(place) => self.pods[*place] = row,
             None => {
@@ -115,6 +134,7 @@ impl Writer {
     pub fn event(&mut self, row: EventRow) {
         let message = self.secrets.redact(&row.message);
         self.events.push(EventRow { message, ..row });
+        self.unsaved.events = true;
     }
 
     /// Keeps a step of the injector.
@@ -122,11 +142,13 @@ impl Writer {
         let object = self.secrets.redact(&row.object);
         let detail = self.secrets.redact(&row.detail);
         self.fault.push(FaultRow { object, detail, ..row });
+        self.unsaved.fault = true;
     }
 
     /// Keeps what a server answered.
     pub fn answers(&mut self, rows: impl IntoIterator<Item = AnswerRow>) {
         self.answers.extend(rows);
+        self.unsaved.answers = !self.answers.is_empty();
     }
 
     /// Keeps what a server answered to the same expressions again, in place of what it answered
@@ -136,6 +158,7 @@ impl Writer {
         let (indicator, from, to) = (first.indicator.clone(), first.time, last.time);
         self.answers.retain(|row| row.indicator != indicator || row.time < from || row.time > to);
         self.answers.extend(rows);
+        self.unsaved.answers = true;
     }
 
     /// Saves all that was kept: new raw samples as a further part, the other tables whole, and
@@ -165,27 +188,36 @@ impl Writer {
     }
 
     fn save_tables(&mut self) -> Result<(), RecordError> {
-        let part = layout::part_path(&self.dir, self.raw.parts() + 1);
-        self.raw.save(part)?;
+        self.raw.save(&self.dir)?;
         // Ties are broken, so that one run never gives two files; the sort is stable, so rows of
         // one time and object stay as they came.
-        self.pods.sort_by(|a, b| {
-            (a.first_seen_at, &a.name, &a.uid).cmp(&(b.first_seen_at, &b.name, &b.uid))
-        });
-        self.pod_places =
-            self.pods.iter().enumerate().map(|(place, pod)| (pod.uid.clone(), place)).collect();
-        self.events.sort_by(|a, b| (a.at, &a.uid, a.count).cmp(&(b.at, &b.uid, b.count)));
-        self.fault.sort_by_key(|row| row.at);
-        write_table(&self.dir, &self.pods)?;
-        write_table(&self.dir, &self.events)?;
-        write_table(&self.dir, &self.fault)?;
-        if self.answers.is_empty() {
-            return Ok(());
+        if self.unsaved.pods {
+            self.pods.sort_by(|a, b| {
+                (a.first_seen_at, &a.name, &a.uid).cmp(&(b.first_seen_at, &b.name, &b.uid))
+            });
+            self.pod_places =
+                self.pods.iter().enumerate().map(|(place, pod)| (pod.uid.clone(), place)).collect();
+            write_table(&self.dir, &self.pods)?;
+            self.unsaved.pods = false;
         }
-        self.answers.sort_by(|a, b| {
-            (&a.indicator, &a.labels, a.time).cmp(&(&b.indicator, &b.labels, b.time))
-        });
-        write_table(&self.dir, &self.answers)
+        if self.unsaved.events {
+            self.events.sort_by(|a, b| (a.at, &a.uid, a.count).cmp(&(b.at, &b.uid, b.count)));
+            write_table(&self.dir, &self.events)?;
+            self.unsaved.events = false;
+        }
+        if self.unsaved.fault {
+            self.fault.sort_by_key(|row| row.at);
+            write_table(&self.dir, &self.fault)?;
+            self.unsaved.fault = false;
+        }
+        if self.unsaved.answers {
+            self.answers.sort_by(|a, b| {
+                (&a.indicator, &a.labels, a.time).cmp(&(&b.indicator, &b.labels, b.time))
+            });
+            write_table(&self.dir, &self.answers)?;
+            self.unsaved.answers = false;
+        }
+        Ok(())
     }
 
     fn write_incomplete(&self) -> Result<(), RecordError> {
@@ -384,7 +416,7 @@ mod tests {
             return;
         }
         let (dir, refused) = (writer.dir().to_owned(), writer.finish().unwrap_err());
-        assert_eq!(refused.to_string(), format!("cannot write `{dir}/pods.parquet`"));
+        assert_eq!(refused.to_string(), format!("cannot write `{dir}/raw.parquet`"));
         assert!(refused.hint().is_some());
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -402,6 +434,35 @@ mod tests {
         writer.raw(vec![raw("up", "a", 4, 1.0)]);
         let recording = open(&writer.finish().unwrap()).unwrap();
         assert_eq!(samples(&recording)[1].1.len(), 5);
+    }
+
+    #[test]
+    fn what_is_written_while_more_arrives_is_not_forgotten() {
+        let scratch = Scratch::new();
+        let mut writer = started(&scratch);
+        let more = |writer: &mut Writer, seconds: i64| {
+            let labels = raw("up", "a", 0, 1.0).labels;
+            let times = vec![at(seconds), at(seconds + 1)];
+            writer.series(vec![Series {
+                labels,
+                times,
+                values: vec![1.0; 2],
+                ..Series::default()
+            }]);
+            writer.raw.spill(&writer.dir);
+        };
+        more(&mut writer, 3);
+        more(&mut writer, 5);
+        let (dir, away) = (writer.dir().to_owned(), scratch.dir.join("away"));
+        writer.save().unwrap();
+        assert_eq!(samples(&open(&dir).unwrap())[1].1.len(), 7);
+        fs::rename(&dir, &away).unwrap();
+        more(&mut writer, 7);
+        more(&mut writer, 9);
+        assert!(writer.save().is_err());
+        fs::rename(&away, &dir).unwrap();
+        let recording = open(&writer.finish().unwrap()).unwrap();
+        assert_eq!(samples(&recording)[1].1.len(), 11);
     }
 
     #[test]
