@@ -201,6 +201,7 @@ fn what_a_server_remembers_is_judged() {
     let before = fs_err::read(run.join("verdict.json")).unwrap();
     homeostat(["judge", run.to_str().unwrap()]).run().exits(0);
     assert_eq!(fs_err::read(run.join("verdict.json")).unwrap(), before);
+    assert_eq!(manifest(&run)["ledger"]["notes"], serde_json::json!([]), "nothing is there twice");
     let queries = &manifest(&run)["ledger"]["queries"];
     let asked: Vec<&str> =
         queries.as_array().unwrap().iter().map(|one| one["query"].as_str().unwrap()).collect();

@@ -49,6 +49,8 @@ pub(super) struct Client {
     base: Url,
     login: Login,
     slots: Arc<Semaphore>,
+    /// The most bytes of one answer, after decompression.
+    limit: u64,
 }
 
 /// What is asked.
@@ -131,7 +133,13 @@ impl Client {
         }
         let http = Http::new(trusted).map_err(CollectError::HttpClient)?;
         let slots = Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Self { http, base, login: source.login.clone(), slots })
+        Ok(Self { http, base, login: source.login.clone(), slots, limit: SIZE_LIMIT })
+    }
+
+    /// The same, for answers of so many bytes at most.
+    #[cfg(test)]
+    pub(super) fn limited_to(self, limit: u64) -> Self {
+        Self { limit, ..self }
     }
 
     /// Its address, without secrets.
@@ -205,7 +213,7 @@ impl Client {
         };
         let response = heard(request.send(), deadline).await??;
         if response.status().is_success() {
-            return read(response, deadline).await;
+            return read(response, self.limit, deadline).await;
         }
         Err(refusal(response, deadline).await)
     }
@@ -241,15 +249,19 @@ fn failed(failure: ScrapeFailure) -> QueryError {
 }
 
 /// Reads an answer while it arrives; decoding is work for another thread.
-async fn read(mut response: Response, deadline: Instant) -> Result<(Answer, u64), QueryError> {
+async fn read(
+    mut response: Response,
+    limit: u64,
+    deadline: Instant,
+) -> Result<(Answer, u64), QueryError> {
     let (chunks, arriving) = mpsc::channel(16);
     let body = io::BufReader::with_capacity(64 << 10, Body { arriving, chunk: Bytes::new() });
     let decoding = spawn_blocking(move || decode(body));
     let mut bytes = 0_u64;
     while let Some(chunk) = heard(response.chunk(), deadline).await?? {
         bytes += chunk.len() as u64;
-        if bytes > SIZE_LIMIT {
-            return Err(QueryError::TooLarge(SIZE_LIMIT));
+        if bytes > limit {
+            return Err(QueryError::TooLarge(limit));
         }
         // Whoever decodes has seen enough: it is no answer.
         if chunks.send(chunk).await.is_err() {

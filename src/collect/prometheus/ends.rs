@@ -89,6 +89,11 @@ impl Scrapes {
         }
     }
 
+    /// Whether an `up` is that of a known target.
+    pub(super) fn has(&self, up: &Labels) -> bool {
+        self.places.contains_key(&up.without("__name__"))
+    }
+
     /// The target with the most labels, all of which the series has.
     fn target_of(&self, series: &Labels) -> Option<usize> {
         let named = [series.get("instance").map(str::to_owned), None].into_iter();

@@ -358,7 +358,7 @@ impl Followed {
         deadline: Instant,
     ) -> Option<Failed> {
         let Asking { client, ahead, pass, outlet } = asking;
-        let Self { selector, ends, cost, until: known, .. } = self;
+        let Self { metric, selector, ends, cost, until: known } = self;
         // A sample can arrive a little after those of other series with its time.
         let after = shifted(known.minus(OVERLAP), *ahead);
         let window = Window::new(after, shifted(until, *ahead));
@@ -367,7 +367,9 @@ impl Followed {
         let mut failed = None;
         while let Some(slice) = slices.next(cost).await {
             match slice {
-                Ok(series) => {
+                Ok(mut series) => {
+                    // Those of the jobs were handed on before.
+                    series.retain(|one| metric != UP || !scrapes.has(&one.labels));
                     let until = shifted(slices.at(), -ahead);
                     let series = ends.mark(by_our_clock(series, *ahead), scrapes, until);
                     outlet.send(Seen::Samples { series, pass: *pass }).await;
