@@ -444,26 +444,6 @@ proptest! {
     }
 
     #[test]
-    fn an_outlier_moves_no_other_place_by_more_than_its_interval(
-        seed in 0_u64..1000, at in 0_usize..100, size in prop::sample::select(vec![-30.0, 30.0]),
-    ) {
-        let mut values: Vec<Option<f64>> = noise(seed, 0.0, 100)
-            .iter()
-            .enumerate()
-            .map(|(i, e)| Some(e + if i < 50 { 20.0 } else { 25.0 }))
-            .collect();
-        let before = below_50(&values);
-        prop_assume!(rows(&before).len() == 1);
-        values[at] = values[at].map(|value| value + size);
-        let after = below_50(&values);
-        prop_assert_eq!(after.changes.len(), 1, "{:?}", rows(&after));
-        let (from, to) = before.changes[0].rows;
-        let moved = after.changes[0].row;
-        // The odd run itself may have been the edge.
-        prop_assert!((from..=to).contains(&moved) || moved.abs_diff(at) <= 1, "{moved} {from} {to}");
-    }
-
-    #[test]
     fn no_number_of_a_finding_is_nan(
         values in prop::collection::vec(
             prop_oneof![
@@ -477,4 +457,35 @@ proptest! {
         let numbers = [finding.phi, finding.sd, finding.breaks_next];
         prop_assert!(numbers.into_iter().flatten().all(|v| !v.is_nan()), "{finding:#?}");
     }
+}
+
+/// An odd run can make a search believe in one change more, as chance can, and no more often than the
+/// gate lets chance: of these, one in a hundred at most.
+#[test]
+fn an_outlier_moves_no_other_place_by_more_than_its_interval() {
+    let (mut histories, mut moved) = (0, Vec::new());
+    for seed in 0..25 {
+        let noise = noise(seed, 0.0, 100);
+        let level = |i: usize| if i < 50 { 20.0 } else { 25.0 };
+        let values: Vec<Option<f64>> =
+            noise.iter().enumerate().map(|(i, e)| Some(e + level(i))).collect();
+        let before = below_50(&values);
+        if rows(&before).len() != 1 {
+            continue;
+        }
+        let (from, to) = before.changes[0].rows;
+        for (at, size) in (0..100).step_by(7).flat_map(|at| [(at, -30.0), (at, 30.0)]) {
+            let mut odd = values.clone();
+            odd[at] = odd[at].map(|value| value + size);
+            let after = rows(&below_50(&odd));
+            // The odd run itself may have been the edge.
+            let stays = |row: usize| (from..=to).contains(&row) || row.abs_diff(at) <= 1;
+            histories += 1;
+            if !matches!(after[..], [row] if stays(row)) {
+                moved.push((seed, at, size, after));
+            }
+        }
+    }
+    assert!(histories > 500, "{histories}");
+    assert!(moved.len() * 100 <= histories, "{} of {histories}: {moved:?}", moved.len());
 }
