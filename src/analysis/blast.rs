@@ -6,11 +6,7 @@ use super::{
 };
 use crate::{
     frame::{Observed, PodRow},
-    hypothesis::{
-        Hypothesis,
-        model::{Evidence, Fault, Mechanism},
-        selector::LabelSelector,
-    },
+    hypothesis::{Hypothesis, selector::LabelSelector},
     time::Time,
 };
 
@@ -20,7 +16,7 @@ use crate::{
 /// While nothing is injected yet, population and readiness are those of the newest moment, and
 /// nothing is hit.
 pub(super) fn blast_radius(hypothesis: &Hypothesis, observed: &Observed) -> Option<BlastRadius> {
-    let selector = selector(hypothesis)?;
+    let selector = hypothesis.pods().next()?;
     let whole = observed.phases.whole().filter(|_| observed.pods_watched)?;
     let ready = ready_steps(selector, observed);
     let Some(injected_at) = observed.injected_at else {
@@ -54,31 +50,6 @@ pub(super) fn blast_radius(hypothesis: &Hypothesis, observed: &Observed) -> Opti
         collateral: collateral(selector, observed, from, to),
         ready,
     })
-}
-
-/// The pods that this run is about.
-fn selector(hypothesis: &Hypothesis) -> Option<&LabelSelector> {
-    let of_fault = match &hypothesis.fault {
-        Fault::KillPods(kill) => Some(&kill.selector),
-        Fault::None
-        | Fault::Command(_)
-        | Fault::Manifest(_)
-        | Fault::Toxiproxy(_)
-        | Fault::Observe(_) => None,
-    };
-    let of_evidence = || {
-        hypothesis.evidence.iter().find_map(|evidence| match evidence {
-            Evidence::PodsLost { selector, .. } => Some(selector),
-            Evidence::TargetsLost { .. } | Evidence::Indicator { .. } => None,
-        })
-    };
-    let of_mechanism = || {
-        hypothesis.because.iter().find_map(|mechanism| match mechanism {
-            Mechanism::Replaced { selector, .. } => Some(selector),
-            Mechanism::Indicator { .. } | Mechanism::Opaque { .. } => None,
-        })
-    };
-    of_fault.or_else(of_evidence).or_else(of_mechanism)
 }
 
 fn count_ready(pods: &[&PodRow], at: Time) -> usize {
@@ -148,7 +119,7 @@ mod tests {
             notation::{at, secs},
             scene::{api, hypothesis, pod, watched},
         },
-        hypothesis::model::{Amount, KillMeans, KillPods, Unowned},
+        hypothesis::model::{Amount, Evidence, Fault, KillMeans, KillPods, Mechanism, Unowned},
     };
 
     fn killing() -> Hypothesis {

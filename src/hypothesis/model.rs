@@ -59,6 +59,28 @@ impl Hypothesis {
         &self.indicators[id.0]
     }
 
+    /// The pods that it is about: those of the fault, of the evidence and of the mechanism, in this
+    /// order.
+    pub(crate) fn pods(&self) -> impl Iterator<Item = &LabelSelector> {
+        let of_fault = match &self.fault {
+            Fault::KillPods(kill) => Some(&kill.selector),
+            Fault::None
+            | Fault::Command(_)
+            | Fault::Manifest(_)
+            | Fault::Toxiproxy(_)
+            | Fault::Observe(_) => None,
+        };
+        let of_evidence = self.evidence.iter().filter_map(|evidence| match evidence {
+            Evidence::PodsLost { selector, .. } => Some(selector),
+            Evidence::TargetsLost { .. } | Evidence::Indicator { .. } => None,
+        });
+        let of_mechanism = self.because.iter().filter_map(|mechanism| match mechanism {
+            Mechanism::Replaced { selector, .. } => Some(selector),
+            Mechanism::Indicator { .. } | Mechanism::Opaque { .. } => None,
+        });
+        of_fault.into_iter().chain(of_evidence).chain(of_mechanism)
+    }
+
     /// Makes `argv` the program of a `command` fault, if that is the fault. Runs of another program
     /// are runs of another fault, and no longer comparable.
     pub fn set_program(&mut self, argv: &[String]) {

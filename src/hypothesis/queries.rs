@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Hypothesis,
-    model::{Aggregate, Evidence, Fault, Indicator, IndicatorKind, Mechanism},
+    model::{Aggregate, Evidence, Indicator, IndicatorKind},
     selector::{LabelSelector, SeriesSelector},
 };
 
@@ -85,22 +85,6 @@ impl Queries {
 
 /// Every selector of pods.
 fn selectors_of_pods(hypothesis: &Hypothesis) -> Vec<&LabelSelector> {
-    let of_fault = match &hypothesis.fault {
-        Fault::KillPods(kill) => Some(&kill.selector),
-        Fault::None
-        | Fault::Command(_)
-        | Fault::Manifest(_)
-        | Fault::Toxiproxy(_)
-        | Fault::Observe(_) => None,
-    };
-    let of_evidence = hypothesis.evidence.iter().filter_map(|evidence| match evidence {
-        Evidence::PodsLost { selector, .. } => Some(selector),
-        Evidence::TargetsLost { .. } | Evidence::Indicator { .. } => None,
-    });
-    let of_mechanisms = hypothesis.because.iter().filter_map(|mechanism| match mechanism {
-        Mechanism::Replaced { selector, .. } => Some(selector),
-        Mechanism::Indicator { .. } | Mechanism::Opaque { .. } => None,
-    });
     let of_indicators = hypothesis.indicators.iter().filter_map(|one| match &one.kind {
         IndicatorKind::PodsReady { selector } => Some(selector),
         IndicatorKind::Quantile { .. }
@@ -110,7 +94,7 @@ fn selectors_of_pods(hypothesis: &Hypothesis) -> Vec<&LabelSelector> {
         | IndicatorKind::EventCount { .. }
         | IndicatorKind::PromQl(_) => None,
     });
-    of_fault.into_iter().chain(of_evidence).chain(of_mechanisms).chain(of_indicators).collect()
+    hypothesis.pods().chain(of_indicators).collect()
 }
 
 /// Whether all series of `narrow` are surely series of `wide`: it has each condition of `wide`.
