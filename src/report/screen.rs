@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{
     Style,
     text::{cut, plain},
-    view::Tone,
+    view::{Answer, Tone},
 };
 
 /// Narrower than this, nothing can be laid out; such a terminal wraps by itself.
@@ -76,6 +76,22 @@ impl Screen {
             (indent, lead) = (6, " ".repeat(6));
         }
         self.hang(&lead, indent, text);
+    }
+
+    /// A question in a column of so many characters, or on a line of its own where the page is slim,
+    /// and what is answered.
+    pub(super) fn answer(&mut self, answer: &Answer, question: usize) {
+        let slim = self.is_slim();
+        let indent = if slim { 4 } else { question + 4 };
+        let mut lead = format!("  {:<question$}", answer.question);
+        if slim {
+            self.row(&format!("  {}", answer.question));
+            lead = "  ".to_owned();
+        }
+        self.hanging(&lead, (answer.tone.sign(), answer.tone), indent, &answer.text);
+        for detail in &answer.details {
+            self.item(&format!("{}- ", " ".repeat(indent)), Tone::Plain, detail);
+        }
     }
 
     /// A text after a sign in its colour.

@@ -4,7 +4,7 @@ use super::{
     Style, View,
     screen::Screen,
     spark::spark,
-    view::{Answer, CheckView, Fact, Gauge, Reason, Tone},
+    view::{CheckView, Fact, Gauge, Reason, Tone},
 };
 
 /// Columns of the questions.
@@ -48,26 +48,12 @@ fn first_screen(page: &mut Screen, view: &View) {
     page.wrapped("  ", &format!("run {}", view.run_id));
     page.blank();
     for (place, answer) in view.answers.iter().enumerate() {
-        one_answer(page, answer);
+        page.answer(answer, QUESTION);
         if let (2, Some(gauge)) = (place, view.gauge) {
             let indent = " ".repeat(if page.is_slim() { 4 } else { QUESTION + 4 });
             let room = if page.is_slim() { 20 } else { 32 };
             page.row(&format!("{indent}{}", bar(gauge, room)));
         }
-    }
-}
-
-fn one_answer(page: &mut Screen, answer: &Answer) {
-    let slim = page.is_slim();
-    let indent = if slim { 4 } else { QUESTION + 4 };
-    let mut lead = format!("  {:<QUESTION$}", answer.question);
-    if slim {
-        page.row(&format!("  {}", answer.question));
-        lead = "  ".to_owned();
-    }
-    page.hanging(&lead, (answer.tone.sign(), answer.tone), indent, &answer.text);
-    for detail in &answer.details {
-        page.item(&format!("{}- ", " ".repeat(indent)), Tone::Plain, detail);
     }
 }
 

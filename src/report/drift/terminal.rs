@@ -19,17 +19,7 @@ pub(super) fn render(view: &DriftView, style: Style) -> String {
     }
     page.blank();
     for answer in &view.answers {
-        let slim = page.is_slim();
-        let indent = if slim { 4 } else { QUESTION + 4 };
-        let mut lead = format!("  {:<QUESTION$}", answer.question);
-        if slim {
-            page.row(&format!("  {}", answer.question));
-            lead = "  ".to_owned();
-        }
-        page.hanging(&lead, (answer.tone.sign(), answer.tone), indent, &answer.text);
-        for detail in &answer.details {
-            page.item(&format!("{}- ", " ".repeat(indent)), Tone::Plain, detail);
-        }
+        page.answer(answer, QUESTION);
     }
     if !view.regimes.is_empty() {
         page.heading("regimes");
