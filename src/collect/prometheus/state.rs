@@ -55,6 +55,8 @@ pub(super) struct State {
     step: Duration,
     start: Time,
     jobs: BTreeSet<String>,
+    /// Whether jobs were looked for, and all of that was answered.
+    looked_for_jobs: bool,
     /// Whether a job was found by its samples only.
     late_jobs: bool,
     scrapes: Scrapes,
@@ -117,6 +119,7 @@ impl State {
             step,
             start,
             jobs: BTreeSet::new(),
+            looked_for_jobs: false,
             late_jobs: false,
             scrapes: Scrapes::default(),
             ups: Vec::new(),
@@ -175,7 +178,7 @@ impl State {
 
     /// Finds the jobs whose targets have to be known, before the samples are asked for.
     async fn find_jobs(&mut self, until: Time, deadline: Instant) -> Vec<Failed> {
-        if !self.jobs.is_empty() {
+        if self.looked_for_jobs {
             // New ones are found by their samples.
             return Vec::new();
         }
@@ -208,6 +211,7 @@ impl State {
             }
         }
         self.add_jobs(found);
+        self.looked_for_jobs = failed.is_empty();
         failed
     }
 
