@@ -28,6 +28,8 @@ pub(super) struct Answer {
     pub(super) error: Option<(String, String)>,
     /// Whether `status` was there: what else speaks JSON has none.
     pub(super) is_prometheus: bool,
+    /// Whether there was a result, be it an empty one: without it nothing was answered.
+    pub(super) has_result: bool,
 }
 
 impl Answer {
@@ -160,6 +162,7 @@ impl<'de> Visitor<'de> for Results<'_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        self.0.has_result = true;
         let (mut series, mut scalar) = (Series::default(), None);
         while let Some(entry) =
             seq.next_element_seed(Entry { answer: self.0, series: &mut series })?

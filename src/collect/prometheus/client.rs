@@ -272,6 +272,9 @@ async fn read(
     let decoded = decoding.await.map_err(|error| QueryError::Broken(error.to_string()))?;
     match decoded {
         Ok(answer) => match answer.error {
+            None if answer.is_prometheus && !answer.has_result => {
+                Err(QueryError::NotPrometheus("there is no `result` in it".to_owned()))
+            }
             None if answer.is_prometheus => match answer.partial {
                 Some(said) => Err(QueryError::Partial(said)),
                 None => Ok((answer, bytes)),

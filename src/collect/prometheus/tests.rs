@@ -159,6 +159,9 @@ async fn what_may_pass_is_asked_again() {
     let html = answer("200 OK", "Content-Type: text/html\r\n", "<html>Please log in</html>");
     let want = "not an answer of Prometheus' API: expected value at line 1 column 1";
     check_passing(html, want).await;
+    let nothing = answer("200 OK", "", r#"{"status":"success","data":null}"#);
+    let want = "not an answer of Prometheus' API: there is no `result` in it";
+    check_passing(nothing, want).await;
     let partial = r#"{"status":"success","data":{"result":[]},"warnings":["store-1 is away"]}"#;
     check_passing(answer("200 OK", "", partial), "the answer is partial: store-1 is away").await;
     let whole = success(ONE);
